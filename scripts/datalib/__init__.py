@@ -1,0 +1,1 @@
+"""Reading, splitting and writing of labelled texts: the library behind `scripts/data.py`."""

@@ -1,0 +1,104 @@
+"""Coded messages: what was found, what was expected, what to do about it."""
+
+from typing import Any
+
+
+class Errors:
+    """Templates, filled by `Errors.E001.format(...)`. A code never changes its meaning."""
+
+    E001 = (
+        "width={width} is odd, and a bidirectional encoder gives half of its width to each "
+        "direction. Use an even width ({lower} or {upper}), or set bidirectional = false."
+    )
+    E002 = "Unknown cell '{cell}'. Expected one of: {cells}."
+    E003 = (
+        "Layer '{name}' was built for inputs of width {expected}, but got rows of width {found}. "
+        "Make the width of the layer before it equal to nI, or leave nI out to have it inferred."
+    )
+    E004 = (
+        "Layer '{name}' does not know its {dim}. Give {dim} to the constructor, or call "
+        "model.initialize(X=...) with a sample of the data."
+    )
+    E005 = (
+        "The lengths of a Ragged must add up to its rows: got {rows} rows and lengths that sum "
+        "to {total}. Build it as Ragged(concatenated_rows, lengths_of_the_sequences)."
+    )
+    E006 = (
+        "The state does not fit layer '{name}': expected '{key}' of shape {expected}, found "
+        "{found}. Pass on the state that the last run() of this model returned for the same "
+        "sequences, or None to begin anew."
+    )
+    E007 = (
+        "This model has {expected} recurrent layers, but the state holds {found} entries. Pass "
+        "on the state that run() returned for this model, or None to begin anew."
+    )
+    E008 = (
+        "{what} needs {module}, which is not installed. Install it with: "
+        "pip install 'spacy-rnn[{extra}]'"
+    )
+    E009 = "Unknown {what} '{found}'. Expected one of: {expected}."
+    E010 = (
+        "Engine '{name}' cannot be used: {reason}. Choose another, or leave the choice to "
+        "spacy-rnn by not naming one."
+    )
+    E011 = (
+        "{what} must be {expected}, but got {found}. Correct the value in the call or in the "
+        "[model] block of the config."
+    )
+    E012 = (
+        "Cannot convert {found}. Expected {expected}. {advice}"
+    )
+    E013 = (
+        "Parameter '{param}' of layer '{name}' has shape {found}, but the layer was built for "
+        "{expected}. The saved model and the config disagree: load the pipeline with the config "
+        "it was saved with, or train it again with the new one."
+    )
+    E014 = (
+        "'attrs' names {attrs} features but 'rows' has {rows} entries. Give one number of rows "
+        "for each attribute."
+    )
+    E015 = (
+        "include_static_vectors = true needs word vectors, but the vocab's table is empty. Set "
+        "[initialize] vectors to a pipeline or folder with vectors (see `spacy init vectors`), "
+        "or set include_static_vectors = false."
+    )
+    E016 = (
+        "The linear model's exclusive_classes is {found}, but this classifier's is {expected}. "
+        "Set both to the same value."
+    )
+    E017 = (
+        "The linear model has an output layer of its own, so its scores cannot be added to the "
+        "logits. Set no_output_layer = true in its config block."
+    )
+    E018 = (
+        "Cannot read the model data of '{name}' from {path}: {reason}. The file is damaged or "
+        "was cut short. Restore it from a backup, or train the pipeline again."
+    )
+    E019 = (
+        "The saved model of '{name}' does not fit the model that the config describes: {reason}. "
+        "Load the pipeline with the config.cfg that it was saved with."
+    )
+    E020 = (
+        "class_weights names labels that '{name}' does not have: {unknown}. Its labels are: "
+        "{labels}."
+    )
+    E021 = (
+        "Component '{name}' found no labels in the training data. Fill doc.cats of the examples "
+        "(for instance {{'POSITIVE': 1.0, 'NEGATIVE': 0.0}}), or pass labels = [...] in "
+        "[initialize.components.{name}]."
+    )
+    E022 = (
+        "An exclusive text classifier needs at least two labels, but '{name}' found only "
+        "{labels}. Add the other label to the cats of the data, or use rnn_textcat_multilabel "
+        "for a single yes/no label."
+    )
+    E023 = (
+        "Example {index} has no category set to 1: {cats}. In '{name}' the classes exclude each "
+        "other, so each training text needs one. Use rnn_textcat_multilabel for texts with "
+        "missing or no labels."
+    )
+
+
+def number_error(what: str, expected: str, found: Any) -> ValueError:
+    """RETURNS (ValueError): The error for an argument outside its range."""
+    return ValueError(Errors.E011.format(what=what, expected=expected, found=repr(found)))

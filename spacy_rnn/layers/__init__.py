@@ -1,0 +1,10 @@
+"""Thinc layers over Ragged sequences."""
+
+from .bidirectional import bidirectional
+from .elman import Elman
+from .engines import available_engines, use_engine
+from .gru import GRU
+from .lstm import LSTM
+from .state import run
+
+__all__ = ["Elman", "GRU", "LSTM", "available_engines", "bidirectional", "run", "use_engine"]

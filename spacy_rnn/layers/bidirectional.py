@@ -1,0 +1,65 @@
+"""Read each sequence from both ends."""
+
+from typing import Callable, Optional, Tuple
+
+from thinc.api import Model
+from thinc.types import Ragged
+
+from .packing import reversal_index
+from .recurrent import can_share_loop, check_rows, run_layers
+
+InT = Ragged
+OutT = Ragged
+
+
+def bidirectional(layer_fw: Model[InT, OutT], layer_bw: Model[InT, OutT]) -> Model[InT, OutT]:
+    """Run one layer over each sequence and another over its reverse, and join the outputs.
+
+    Schuster & Paliwal (1997), "Bidirectional recurrent neural networks". Each sequence is turned
+    around in its own place, so nothing of its neighbours or of a padding reaches it.
+
+    layer_fw (Model[Ragged, Ragged]): Reads left to right.
+    layer_bw (Model[Ragged, Ragged]): Reads right to left; another layer, not the same one.
+    RETURNS (Model[Ragged, Ragged]): (n_tokens, nI) -> (n_tokens, nO_fw + nO_bw), the forward
+        half first.
+    """
+    nO = None
+    if layer_fw.has_dim("nO") and layer_bw.has_dim("nO"):
+        nO = layer_fw.get_dim("nO") + layer_bw.get_dim("nO")
+    return Model(
+        f"bidirectional({layer_fw.name}, {layer_bw.name})",
+        forward,
+        init=init,
+        dims={"nO": nO, "nI": layer_fw.maybe_get_dim("nI")},
+        layers=[layer_fw, layer_bw],
+        attrs={"bidirectional": True},
+    )
+
+
+def forward(model: Model[InT, OutT], Xr: InT, is_train: bool) -> Tuple[OutT, Callable]:
+    layer_fw, layer_bw = model.layers
+    if can_share_loop(model.layers):
+        return run_layers([layer_fw, layer_bw], Xr, [False, True], is_train)
+    xp = model.ops.xp
+    X = check_rows(layer_fw, Xr)
+    turn = xp.asarray(reversal_index(model.ops.to_numpy(Xr.lengths)))
+    Y_fw, backprop_fw = layer_fw(Ragged(X, Xr.lengths), is_train)
+    Y_bw, backprop_bw = layer_bw(Ragged(X[turn], Xr.lengths), is_train)
+    nO = layer_fw.get_dim("nO")
+    Y = xp.concatenate([Y_fw.dataXd, Y_bw.dataXd[turn]], axis=1)
+
+    def backprop(dYr: OutT) -> InT:
+        dY = dYr.dataXd.reshape((-1, model.get_dim("nO")))
+        dX = backprop_fw(Ragged(xp.ascontiguousarray(dY[:, :nO]), Xr.lengths)).dataXd
+        dX = dX + backprop_bw(Ragged(dY[turn, nO:], Xr.lengths)).dataXd[turn]
+        return Ragged(dX, Xr.lengths)
+
+    return Ragged(Y, Xr.lengths), backprop
+
+
+def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
+    # Y is as wide as both halves together, so it says nothing about one of them.
+    for layer in model.layers:
+        layer.initialize(X=X)
+    model.set_dim("nO", sum(layer.get_dim("nO") for layer in model.layers))
+    model.set_dim("nI", model.layers[0].get_dim("nI"))

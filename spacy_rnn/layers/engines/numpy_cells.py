@@ -1,0 +1,421 @@
+"""The equations of each cell, forward and backward, for the NumPy engine.
+
+Arrays have the directions as their first axis: D is 1 or 2. `row` counts packed rows
+(see `spacy_rnn.layers.packing`). A sigmoid is computed as (1 + tanh(x / 2)) / 2, with
+the halving folded into the weights: halving is exact, and tanh is vectorized where a
+logistic function is not.
+"""
+
+from typing import Any, Dict, List, Optional, Tuple, Type
+
+from thinc.types import Floats3d
+
+from ..packing import Packing
+from .base import GradsT
+
+
+class Trace:
+    """What a forward pass leaves behind.
+
+    gates (Floats3d): (D, n_rows, nG*nO) Activations of the gates.
+    states (Dict[str, Floats3d]): (D, n_first + n_rows, nO) each: the initial states of the
+        `n_first` running sequences, then one row for each packed row.
+    saved (Dict[str, Floats3d]): (D, n_rows, nO) each: further values that the gradient needs.
+    final (Dict[str, Floats3d]): (D, n_seqs, nO) each: the states after the last step.
+    """
+
+    def __init__(self, gates: Floats3d, states: Dict[str, Floats3d], n_first: int) -> None:
+        self.gates = gates
+        self.states = states
+        self.n_first = n_first
+        self.saved: Dict[str, Floats3d] = {}
+        self.final: Dict[str, Floats3d] = {}
+
+    @property
+    def outputs(self) -> Floats3d:
+        """(D, n_rows, nO)"""
+        return self.states["h"][:, self.n_first :]
+
+
+class Kernel:
+    """One cell with its weights laid out for the loop.
+
+    xp: The arrays' module.
+    weights (List[Dict[str, FloatsXd]]): The parameters of each direction.
+    """
+
+    n_gates: int
+    n_sigmoids: int = 0  # how many of the gates, in the order of the loop, are sigmoids
+    gate_order: Tuple[int, ...]  # the loop's order of the gates in the parameters
+
+    def __init__(self, xp: Any, weights: List[Dict[str, Any]]) -> None:
+        self.xp = xp
+        self.nO = nO = weights[0]["Wh"].shape[1]
+        self.Wx = xp.stack([self._reorder(w["Wx"]) for w in weights])  # (D, nG*nO, nI)
+        self.Wh = xp.stack([self._reorder(w["Wh"]) for w in weights])  # (D, nG*nO, nO)
+        b = xp.stack([self._reorder(w["b"]) for w in weights])
+        # Halved rows for the sigmoids: (nG*nO,)
+        scale = xp.ones(self.n_gates * nO, dtype=b.dtype)
+        scale[: self.n_sigmoids * nO] = 0.5
+        self.WxT = (self.Wx * scale[:, None]).transpose(0, 2, 1)  # (D, nI, nG*nO)
+        self.WhT = xp.ascontiguousarray((self.Wh * scale[:, None]).transpose(0, 2, 1))
+        self.b = (b * scale)[:, None, :]
+
+    def start(self, Xp: Floats3d, state: Dict[str, Floats3d]) -> Trace:
+        """The part of the gates that comes from the inputs: one GEMM for all rows.
+
+        Xp (Floats3d): (D, n_rows, nI)
+        state (Dict[str, Floats3d]): (D, n_first, nO) each: what the first step begins from.
+        """
+        xp = self.xp
+        gates = xp.matmul(Xp, self.WxT)
+        gates += self.b
+        n_first = state["h"].shape[1]
+        states = {}
+        for key, value in state.items():
+            rows = xp.empty((len(Xp), n_first + Xp.shape[1], self.nO), dtype=gates.dtype)
+            rows[:, :n_first] = value
+            states[key] = rows
+        trace = Trace(gates, states, n_first)
+        # Where each step puts its recurrent GEMM: (D, n_first, nG*nO)
+        self.recurrent = xp.empty((len(Xp), n_first, gates.shape[2]), dtype=gates.dtype)
+        self.scratch = xp.empty((len(Xp), n_first, self.nO), dtype=gates.dtype)
+        return trace
+
+    def step(
+        self, trace: Trace, n: int, row: int, previous: int, mask: Optional[Floats3d]
+    ) -> None:
+        """Fill the rows of one step.
+
+        n (int): How many sequences run.
+        row (int): Their first row among the packed rows.
+        previous (int): The first row of what they carry, among the rows of the states.
+        mask (Optional[Floats3d]): (D, n, nO) Multiplies h on its way into the gates.
+        """
+        raise NotImplementedError
+
+    def start_back(
+        self, trace: Trace, previous_rows: Any, mask: Optional[Floats3d], packing: Packing
+    ) -> Any:
+        """What of the gradient can be computed for all rows before the loop.
+
+        RETURNS (Floats3d): (D, n_rows, nG*nO) The factors by which the gradient of the
+            state reaches each gate; the loop turns them into the gradient of the gates.
+        """
+        h = trace.states["h"][:, previous_rows]
+        if mask is not None:
+            h = h * mask[:, self.xp.asarray(packing.row_ranks)]
+        trace.saved["h_previous"] = h
+        return self.factors(trace, previous_rows)
+
+    def factors(self, trace: Trace, previous_rows: Any) -> Floats3d:
+        raise NotImplementedError
+
+    def step_back(
+        self,
+        trace: Trace,
+        d_gates: Floats3d,
+        dH: Floats3d,
+        d_state: Dict[str, Floats3d],
+        n: int,
+        row: int,
+        mask: Optional[Floats3d],
+    ) -> None:
+        """Undo one step: from the gradient of the states after it to that before it.
+
+        dH (Floats3d): (D, n_rows, nO) Gradient of the outputs.
+        d_state (Dict[str, Floats3d]): (D, n_seqs, nO) each; changed in place.
+        """
+        raise NotImplementedError
+
+    def gradients(
+        self, trace: Trace, d_gates: Floats3d, Xp: Floats3d
+    ) -> Tuple[List[GradsT], Floats3d]:
+        """The gradients of the weights and inputs: one GEMM or sum each, over all rows.
+
+        RETURNS (Tuple[List[GradsT], Floats3d]): For each direction those of the weights, and
+            dXp (D, n_rows, nI).
+        """
+        dWh = self.xp.matmul(d_gates.transpose(0, 2, 1), trace.saved["h_previous"])
+        self.finish_gates(trace, d_gates)
+        dWx = self.xp.matmul(d_gates.transpose(0, 2, 1), Xp)
+        db = d_gates.sum(axis=1)
+        dXp = self.xp.matmul(d_gates, self.Wx)
+        grads: List[GradsT] = []
+        for d in range(len(d_gates)):
+            grads.append(
+                {
+                    "Wx": self._restore(dWx[d]),
+                    "Wh": self._restore(dWh[d]),
+                    "b": self._restore(db[d]),
+                }
+            )
+        return grads, dXp
+
+    def finish_gates(self, trace: Trace, d_gates: Floats3d) -> None:
+        """Hook: from the gradient on the hidden side of the gates to that on the input's."""
+
+    def _sigmoid_(self, gates: Floats3d) -> None:
+        """Finish tanh(x / 2) to the sigmoid of x, in place."""
+        gates *= 0.5
+        gates += 0.5
+
+    def _reorder(self, W: Any) -> Any:
+        """From the parameters' order of the gates to the loop's."""
+        blocks = self.xp.split(W, self.n_gates)
+        return self.xp.concatenate([blocks[i] for i in self.gate_order])
+
+    def _restore(self, W: Any) -> Any:
+        """From the loop's order of the gates to the parameters'."""
+        blocks = self.xp.split(W, self.n_gates)
+        return self.xp.concatenate([blocks[self.gate_order.index(i)] for i in range(self.n_gates)])
+
+
+class ElmanKernel(Kernel):
+    """h_t = act(Wx x_t + Wh h_{t-1} + b). Elman (1990), "Finding structure in time"."""
+
+    n_gates = 1
+    gate_order = (0,)
+
+    def step(
+        self, trace: Trace, n: int, row: int, previous: int, mask: Optional[Floats3d]
+    ) -> None:
+        xp = self.xp
+        h_previous = trace.states["h"][:, previous : previous + n]
+        if mask is not None:
+            h_previous = h_previous * mask
+        h = trace.states["h"][:, trace.n_first + row : trace.n_first + row + n]
+        recurrent = xp.matmul(h_previous, self.WhT, out=self.recurrent[:, :n])
+        recurrent += trace.gates[:, row : row + n]
+        self.activate(recurrent, h)
+
+    def activate(self, X: Floats3d, out: Floats3d) -> None:
+        self.xp.tanh(X, out=out)
+
+    def factors(self, trace: Trace, previous_rows: Any) -> Floats3d:
+        h = trace.outputs
+        return 1.0 - h * h
+
+    def step_back(
+        self,
+        trace: Trace,
+        d_gates: Floats3d,
+        dH: Floats3d,
+        d_state: Dict[str, Floats3d],
+        n: int,
+        row: int,
+        mask: Optional[Floats3d],
+    ) -> None:
+        dh = d_state["h"][:, :n]
+        dh += dH[:, row : row + n]
+        d_gate = d_gates[:, row : row + n]
+        d_gate *= dh
+        self.xp.matmul(d_gate, self.Wh, out=dh)
+        if mask is not None:
+            dh *= mask
+
+
+class ElmanReluKernel(ElmanKernel):
+    """The same with max(0, x)."""
+
+    def activate(self, X: Floats3d, out: Floats3d) -> None:
+        self.xp.maximum(X, 0, out=out)
+
+    def factors(self, trace: Trace, previous_rows: Any) -> Floats3d:
+        return (trace.outputs > 0).astype(trace.gates.dtype)
+
+
+class LSTMKernel(Kernel):
+    """The LSTM with forget gates (Hochreiter & Schmidhuber 1997; Gers et al. 2000).
+
+        i, f, o = sigmoid(Wx x_t + Wh h_{t-1} + b)
+        g       = tanh(Wx x_t + Wh h_{t-1} + b)
+        c_t     = f c_{t-1} + i g
+        h_t     = o tanh(c_t)
+
+    The loop's order of the gates is o, i, f, g: the sigmoids are one block, and so are the
+    three gates that the gradient of c reaches.
+    """
+
+    n_gates = 4
+    n_sigmoids = 3
+    gate_order = (3, 0, 1, 2)  # from i, f, g, o
+
+    def start(self, Xp: Floats3d, state: Dict[str, Floats3d]) -> Trace:
+        trace = super().start(Xp, state)
+        shape = (len(Xp), Xp.shape[1], self.nO)
+        trace.saved["tanh_c"] = self.xp.empty(shape, dtype=trace.gates.dtype)
+        return trace
+
+    def step(
+        self, trace: Trace, n: int, row: int, previous: int, mask: Optional[Floats3d]
+    ) -> None:
+        xp, nO = self.xp, self.nO
+        h_previous = trace.states["h"][:, previous : previous + n]
+        c_previous = trace.states["c"][:, previous : previous + n]
+        if mask is not None:
+            h_previous = h_previous * mask
+        here = slice(trace.n_first + row, trace.n_first + row + n)
+        h = trace.states["h"][:, here]
+        c = trace.states["c"][:, here]
+        tanh_c = trace.saved["tanh_c"][:, row : row + n]
+        gates = trace.gates[:, row : row + n]
+        gates += xp.matmul(h_previous, self.WhT, out=self.recurrent[:, :n])
+        xp.tanh(gates, out=gates)
+        self._sigmoid_(gates[..., : 3 * nO])
+        o = gates[..., :nO]
+        i = gates[..., nO : 2 * nO]
+        f = gates[..., 2 * nO : 3 * nO]
+        g = gates[..., 3 * nO :]
+        xp.multiply(f, c_previous, out=c)
+        c += xp.multiply(i, g, out=self.scratch[:, :n])
+        xp.tanh(c, out=tanh_c)
+        xp.multiply(o, tanh_c, out=h)
+
+    def factors(self, trace: Trace, previous_rows: Any) -> Floats3d:
+        xp, nO = self.xp, self.nO
+        gates, tanh_c = trace.gates, trace.saved["tanh_c"]
+        o = gates[..., :nO]
+        i = gates[..., nO : 2 * nO]
+        g = gates[..., 3 * nO :]
+        d_gates = xp.empty_like(gates)
+        sigmoids, d_sigmoids = gates[..., : 3 * nO], d_gates[..., : 3 * nO]
+        xp.multiply(sigmoids, sigmoids, out=d_sigmoids)
+        xp.subtract(sigmoids, d_sigmoids, out=d_sigmoids)  # s (1 - s)
+        d_gates[..., :nO] *= tanh_c  # o, to be multiplied by dh; the others by dc
+        d_gates[..., nO : 2 * nO] *= g
+        d_gates[..., 2 * nO : 3 * nO] *= trace.states["c"][:, previous_rows]
+        d_gates[..., 3 * nO :] = i * (1.0 - g * g)
+        trace.saved["dc_by_dh"] = o * (1.0 - tanh_c * tanh_c)
+        return d_gates
+
+    def step_back(
+        self,
+        trace: Trace,
+        d_gates: Floats3d,
+        dH: Floats3d,
+        d_state: Dict[str, Floats3d],
+        n: int,
+        row: int,
+        mask: Optional[Floats3d],
+    ) -> None:
+        xp, nO = self.xp, self.nO
+        dh, dc = d_state["h"][:, :n], d_state["c"][:, :n]
+        dh += dH[:, row : row + n]
+        dc += xp.multiply(dh, trace.saved["dc_by_dh"][:, row : row + n])
+        d_gate = d_gates[:, row : row + n]
+        d_gate[..., :nO] *= dh
+        # i, f, g: one product, with dc repeated along an axis of gates. (D, n, 3, nO)
+        by_gate = d_gate[..., nO:].reshape(len(d_gate), n, 3, nO)
+        by_gate *= dc[:, :, None]
+        dc *= trace.gates[:, row : row + n, 2 * nO : 3 * nO]
+        xp.matmul(d_gate, self.Wh, out=dh)
+        if mask is not None:
+            dh *= mask
+
+
+class GRUKernel(Kernel):
+    """The GRU (Cho et al. 2014), with the reset gate applied after the matrix product.
+
+        r, z = sigmoid(Wx x_t + Wh h_{t-1} + b)
+        q    = Wh h_{t-1} + bh
+        n    = tanh(Wx x_t + b + r q)
+        h_t  = (1 - z) n + z h_{t-1}
+    """
+
+    n_gates = 3
+    n_sigmoids = 2
+    gate_order = (0, 1, 2)
+
+    def __init__(self, xp: Any, weights: List[Dict[str, Any]]) -> None:
+        super().__init__(xp, weights)
+        self.bh = xp.stack([w["bh"] for w in weights])[:, None, :]
+
+    def start(self, Xp: Floats3d, state: Dict[str, Floats3d]) -> Trace:
+        trace = super().start(Xp, state)
+        shape = (len(Xp), Xp.shape[1], self.nO)
+        trace.saved["q"] = self.xp.empty(shape, dtype=trace.gates.dtype)
+        return trace
+
+    def step(
+        self, trace: Trace, n: int, row: int, previous: int, mask: Optional[Floats3d]
+    ) -> None:
+        xp, nO = self.xp, self.nO
+        h_previous = trace.states["h"][:, previous : previous + n]
+        h_in = h_previous if mask is None else h_previous * mask
+        h = trace.states["h"][:, trace.n_first + row : trace.n_first + row + n]
+        gates = trace.gates[:, row : row + n]
+        recurrent = xp.matmul(h_in, self.WhT, out=self.recurrent[:, :n])
+        q = xp.add(recurrent[..., 2 * nO :], self.bh, out=trace.saved["q"][:, row : row + n])
+        rz, n_gate = gates[..., : 2 * nO], gates[..., 2 * nO :]
+        rz += recurrent[..., : 2 * nO]
+        xp.tanh(rz, out=rz)
+        self._sigmoid_(rz)
+        r, z = rz[..., :nO], rz[..., nO:]
+        n_gate += xp.multiply(r, q, out=self.scratch[:, :n])
+        xp.tanh(n_gate, out=n_gate)
+        # (1 - z) n + z h = n + z (h - n)
+        xp.subtract(h_previous, n_gate, out=h)
+        h *= z
+        h += n_gate
+
+    def factors(self, trace: Trace, previous_rows: Any) -> Floats3d:
+        xp, nO = self.xp, self.nO
+        gates, q = trace.gates, trace.saved["q"]
+        z, n = gates[..., nO : 2 * nO], gates[..., 2 * nO :]
+        d_gates = xp.empty_like(gates)
+        sigmoids, d_sigmoids = gates[..., : 2 * nO], d_gates[..., : 2 * nO]
+        xp.multiply(sigmoids, sigmoids, out=d_sigmoids)
+        xp.subtract(sigmoids, d_sigmoids, out=d_sigmoids)  # s (1 - s)
+        d_gates[..., :nO] *= q  # r, to be multiplied by dn; z and n by dh
+        d_gates[..., nO : 2 * nO] *= trace.states["h"][:, previous_rows] - n
+        d_gates[..., 2 * nO :] = (1.0 - z) * (1.0 - n * n)
+        trace.saved["dn"] = xp.empty_like(q)
+        return d_gates
+
+    def step_back(
+        self,
+        trace: Trace,
+        d_gates: Floats3d,
+        dH: Floats3d,
+        d_state: Dict[str, Floats3d],
+        n: int,
+        row: int,
+        mask: Optional[Floats3d],
+    ) -> None:
+        xp, nO = self.xp, self.nO
+        dh = d_state["h"][:, :n]
+        dh += dH[:, row : row + n]
+        gates = trace.gates[:, row : row + n]
+        d_gate = d_gates[:, row : row + n]
+        dn = xp.multiply(d_gate[..., 2 * nO :], dh, out=trace.saved["dn"][:, row : row + n])
+        d_gate[..., :nO] *= dn
+        d_gate[..., nO : 2 * nO] *= dh
+        # On the hidden side the third block is the gradient of q.
+        xp.multiply(dn, gates[..., :nO], out=d_gate[..., 2 * nO :])
+        dh *= gates[..., nO : 2 * nO]
+        recurrent = xp.matmul(d_gate, self.Wh)
+        if mask is not None:
+            recurrent *= mask
+        dh += recurrent
+
+    def gradients(
+        self, trace: Trace, d_gates: Floats3d, Xp: Floats3d
+    ) -> Tuple[List[GradsT], Floats3d]:
+        dbh = d_gates[..., 2 * self.nO :].sum(axis=1)
+        grads, dXp = super().gradients(trace, d_gates, Xp)
+        for d, grad in enumerate(grads):
+            grad["bh"] = dbh[d]
+        return grads, dXp
+
+    def finish_gates(self, trace: Trace, d_gates: Floats3d) -> None:
+        # On the input side the third block is the gradient of n.
+        d_gates[..., 2 * self.nO :] = trace.saved["dn"]
+
+
+KERNELS: Dict[str, Type[Kernel]] = {
+    "elman_tanh": ElmanKernel,
+    "elman_relu": ElmanReluKernel,
+    "lstm": LSTMKernel,
+    "gru": GRUKernel,
+}

@@ -1,0 +1,238 @@
+"""What all recurrent layers share: parameters, initial states, dropout, the call of the engine."""
+
+from typing import Any, Callable, Dict, List, Optional, Tuple, cast
+
+from thinc.api import Model
+from thinc.types import Floats2d, Ragged
+
+from ..errors import Errors, number_error
+from .dropout import configured_dropout, is_active
+from .engines import get_engine
+from .engines.base import ELMAN_RELU, ELMAN_TANH, GRU, LSTM, Cell, Direction, StateT
+from .initializers import InitT
+from .packing import Packing
+from .state import current_carry
+
+InT = Ragged
+OutT = Ragged
+CELLS: Dict[str, Cell] = {cell.name: cell for cell in (ELMAN_TANH, ELMAN_RELU, LSTM, GRU)}
+
+
+def recurrent_layer(
+    name: str,
+    cell: Cell,
+    nO: Optional[int],
+    nI: Optional[int],
+    *,
+    init: Callable,
+    dropout: float,
+    recurrent_dropout: float,
+    weight_dropout: float,
+    train_state: bool,
+) -> Model[InT, OutT]:
+    """Build the Thinc model of a recurrent layer; the constructors of the cells call it.
+
+    name (str): Name of the layer.
+    cell (Cell): Which recurrence.
+    nO (Optional[int]): Width of the hidden state.
+    nI (Optional[int]): Width of the input.
+    init (Callable): Sets the parameters; see `init_parameters`.
+    dropout, recurrent_dropout, weight_dropout (float): Rates; see `spacy_rnn.layers.LSTM`.
+    train_state (bool): Whether the initial state is learned.
+    RETURNS (Model[Ragged, Ragged]): The layer.
+    """
+    rates = dict(
+        dropout=dropout, recurrent_dropout=recurrent_dropout, weight_dropout=weight_dropout
+    )
+    for what, rate in rates.items():
+        if not 0.0 <= rate < 1.0:
+            raise number_error(what, "at least 0 and less than 1", rate)
+    for dim, width in (("nO", nO), ("nI", nI)):
+        if width is not None and width < 1:
+            raise number_error(dim, "a positive number", width)
+    initial = [f"{key}0" for key in cell.states] if train_state else []
+    drop_state = configured_dropout("recurrent_dropout", recurrent_dropout)
+    drop_weights = configured_dropout("weight_dropout", weight_dropout)
+    return Model(
+        name,
+        forward,
+        init=init,
+        dims={"nO": nO, "nI": nI},
+        params={param: None for param in [*cell.params, *initial]},
+        attrs={"recurrence": cell.name, "dropout_rate": dropout},
+        layers=[drop_state, drop_weights],
+        refs={"recurrent_dropout": drop_state, "weight_dropout": drop_weights},
+    )
+
+
+def init_parameters(
+    model: Model[InT, OutT], X: Optional[InT], Y: Optional[OutT], init_Wx: InitT, init_Wh: InitT
+) -> None:
+    """Set the dims that are missing, fill Wx and Wh gate by gate, and zero the others."""
+    cell = CELLS[model.attrs["recurrence"]]
+    for dim, sample in (("nI", X), ("nO", Y)):
+        if model.has_dim(dim) is None and sample is not None and sample.dataXd.shape[1]:
+            model.set_dim(dim, sample.dataXd.shape[1])
+        if model.has_dim(dim) is None:
+            raise ValueError(Errors.E004.format(name=model.name, dim=dim))
+    nO, nI = model.get_dim("nO"), model.get_dim("nI")
+    xp = model.ops.xp
+    model.set_param(
+        "Wx", xp.concatenate([init_Wx(model.ops, (nO, nI)) for _ in range(cell.n_gates)])
+    )
+    model.set_param(
+        "Wh", xp.concatenate([init_Wh(model.ops, (nO, nO)) for _ in range(cell.n_gates)])
+    )
+    for param in model.param_names:
+        if param not in ("Wx", "Wh"):
+            model.set_param(param, model.ops.alloc1f(cell.n_gates * nO if param == "b" else nO))
+
+
+def forward(model: Model[InT, OutT], Xr: InT, is_train: bool) -> Tuple[OutT, Callable]:
+    """Run one layer left to right."""
+    return run_layers([model], Xr, [False], is_train)
+
+
+def can_share_loop(layers: List[Model[Any, Any]]) -> bool:
+    """RETURNS (bool): Whether `run_layers` may run these layers in one loop."""
+    first = layers[0]
+    if any("recurrence" not in layer.attrs for layer in layers):
+        return False
+    return all(
+        layer.attrs["recurrence"] == first.attrs["recurrence"]
+        and layer.get_dim("nO") == first.get_dim("nO")
+        and layer.get_dim("nI") == first.get_dim("nI")
+        and (_recurrent_rate(layer) > 0.0) == (_recurrent_rate(first) > 0.0)
+        for layer in layers
+    )
+
+
+def run_layers(
+    layers: List[Model[InT, OutT]], Xr: InT, reverse: List[bool], is_train: bool
+) -> Tuple[OutT, Callable]:
+    """Run layers of the same cell and width over the same input, in one loop.
+
+    layers (List[Model]): One layer for each direction.
+    Xr (Ragged): (n_tokens, nI)
+    reverse (List[bool]): Which of them read each sequence from its end.
+    RETURNS (Tuple[Ragged, Callable]): (n_tokens, n_layers * nO), and the callback.
+    """
+    ops = layers[0].ops
+    X = check_rows(layers[0], Xr)
+    lengths = ops.to_numpy(Xr.lengths)
+    packing = Packing(lengths)
+    if packing.n_rows != X.shape[0]:
+        raise ValueError(Errors.E005.format(rows=X.shape[0], total=packing.n_rows))
+    jobs = [_Job(layer, packing.n_seqs, turn, is_train) for layer, turn in zip(layers, reverse)]
+    directions = [job.direction for job in jobs]
+    engine = get_engine(X, needs_mask=directions[0].mask is not None)
+    cell = CELLS[layers[0].attrs["recurrence"]]
+    Y, finals, backward = engine.forward(cell, X, packing, directions, is_train)
+    for job, final in zip(jobs, finals):
+        job.leave_state(final)
+    masks = _output_mask(layers, Y, is_train)
+    if masks is not None:
+        Y *= masks
+
+    def backprop(dYr: OutT) -> InT:
+        dY = _rows(dYr, Y.shape[1], Y.dtype, ops)
+        if masks is not None:
+            dY = dY * masks
+        dX, grads, d_states = backward(dY, [job.final_gradient() for job in jobs])
+        for job, grad, d_state in zip(jobs, grads, d_states):
+            job.add_gradients(grad, d_state)
+        return Ragged(dX, Xr.lengths)
+
+    return Ragged(Y, Xr.lengths), backprop
+
+
+def check_rows(model: Model[Any, Any], Xr: Ragged) -> Floats2d:
+    """RETURNS (Floats2d): (n_tokens, nI) The rows, in the type of the weights."""
+    nI = model.get_dim("nI")
+    X = Xr.dataXd
+    if X.shape[0] and (X.ndim != 2 or X.shape[1] != nI):
+        raise ValueError(Errors.E003.format(name=model.name, expected=nI, found=X.shape[-1]))
+    dtype = model.get_param("Wx").dtype if model.has_param("Wx") else "f"
+    return _rows(Xr, nI, dtype, model.ops)
+
+
+def _rows(Xr: Ragged, width: int, dtype: Any, ops: Any) -> Floats2d:
+    """The rows of a Ragged; if there are none, with their width all the same."""
+    if not Xr.dataXd.shape[0]:
+        return cast(Floats2d, ops.xp.zeros((0, width), dtype=dtype))
+    return cast(Floats2d, ops.xp.asarray(Xr.dataXd, dtype=dtype))
+
+
+def _recurrent_rate(layer: Model[Any, Any]) -> float:
+    node = layer.get_ref("recurrent_dropout")
+    return float(node.attrs["rate"] if node.attrs["dropout_rate"] else 0.0)
+
+
+def _output_mask(layers: List[Model[InT, OutT]], Y: Floats2d, is_train: bool) -> Optional[Floats2d]:
+    """(n_tokens, n_layers * nO) Dropout on the outputs, or None if there is none."""
+    rates = [layer.attrs["dropout_rate"] or 0.0 for layer in layers]
+    if not is_train or not any(rates):
+        return None
+    ops = layers[0].ops
+    masks = [
+        ops.get_dropout_mask((Y.shape[0], Y.shape[1] // len(layers)), rate) for rate in rates
+    ]
+    return cast(Floats2d, ops.xp.concatenate(masks, axis=1).astype(Y.dtype))
+
+
+class _Job:
+    """One layer's part of a call: which weights and state go in, where gradients are added."""
+
+    def __init__(self, layer: Model[Any, Any], n_seqs: int, reverse: bool, is_train: bool) -> None:
+        self.layer = layer
+        self.cell = CELLS[layer.attrs["recurrence"]]
+        self.carry = current_carry()
+        self.is_given = self.carry is not None and layer.id in self.carry.initial
+        weights = {param: layer.get_param(param) for param in self.cell.params}
+        drop_weights = layer.get_ref("weight_dropout")
+        weights["Wh"], self.undrop_weights = drop_weights(weights["Wh"], is_train)
+        shape = (n_seqs, layer.get_dim("nO"))
+        dtype = weights["Wx"].dtype
+        mask = None
+        drop_state = layer.get_ref("recurrent_dropout")
+        if is_active(drop_state, is_train):
+            mask, _ = drop_state(layer.ops.xp.ones(shape, dtype=dtype), is_train)
+        state = {key: self._initial_state(key, shape, dtype) for key in self.cell.states}
+        self.direction = Direction(weights, state, mask, reverse)
+
+    def leave_state(self, final: StateT) -> None:
+        """Hand the final state to the `run` that we are in."""
+        if self.carry is not None:
+            self.carry.final[self.layer.id] = final
+
+    def final_gradient(self) -> Optional[StateT]:
+        """RETURNS (Optional[StateT]): The gradient of the final state, if it was given."""
+        return self.carry.d_final.get(self.layer.id) if self.carry is not None else None
+
+    def add_gradients(self, grads: Dict[str, Any], d_state: StateT) -> None:
+        """Add up what the engine found."""
+        for param, grad in grads.items():
+            self.layer.inc_grad(param, self.undrop_weights(grad) if param == "Wh" else grad)
+        if self.is_given:
+            assert self.carry is not None
+            self.carry.d_initial[self.layer.id] = d_state
+            return
+        for key in self.cell.states:
+            if self.layer.has_param(f"{key}0"):
+                self.layer.inc_grad(f"{key}0", d_state[key].sum(axis=0))
+
+    def _initial_state(self, key: str, shape: Tuple[int, int], dtype: Any) -> Floats2d:
+        xp = self.layer.ops.xp
+        if self.is_given:
+            assert self.carry is not None
+            given = self.carry.initial[self.layer.id].get(key)
+            found = "nothing" if given is None else given.shape
+            if found != shape:
+                raise ValueError(
+                    Errors.E006.format(name=self.layer.name, key=key, expected=shape, found=found)
+                )
+            return cast(Floats2d, xp.asarray(given, dtype=dtype))
+        state = xp.zeros(shape, dtype=dtype)
+        if self.layer.has_param(f"{key}0"):
+            state += self.layer.get_param(f"{key}0")
+        return cast(Floats2d, state)
