@@ -75,11 +75,11 @@ def convert(
     with friendly_errors():
         # What can fail is tried before the long part.
         check_replaceable(out_dir)
-        vocab = blank_pipeline(lang).vocab
-        options = ReadOptions(vocab, text_column, label_column, multilabel)
+        nlp = blank_pipeline(lang)
+        options = ReadOptions(nlp.vocab, text_column, label_column, multilabel)
         parts, facts = load_parts(find_files(input_path, dev, test), options, split, seed)
         corpus = build_corpus(parts, multilabel=multilabel, meta=facts)
-        write_corpus(corpus, out_dir, lang)
+        write_corpus(corpus, out_dir, nlp)
     report(corpus, out_dir)
 
 
@@ -109,6 +109,7 @@ def fetch(
                     f"Unknown data set '{name}'.", f"Expected {', '.join(DATASETS)}, or all."
                 )
             check_replaceable(out_dir / name)
+        nlp = blank_pipeline("en")
         for name in wanted:
             dataset = DATASETS[name]
             msg.divider(dataset.title)
@@ -122,7 +123,7 @@ def fetch(
                 **facts,
             }
             corpus = build_corpus(parts, multilabel=False, meta=facts)
-            write_corpus(corpus, out_dir / name, "en")
+            write_corpus(corpus, out_dir / name, nlp)
             report(corpus, out_dir / name)
             msg.info(f"Please cite: {dataset.citation}.")
 

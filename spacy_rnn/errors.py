@@ -3,7 +3,17 @@
 from typing import Any
 
 
-class Errors:
+class _WithCodes(type):
+    """Puts the code in front of each message, so that it can be searched for."""
+
+    def __getattribute__(cls, code: str) -> Any:
+        message = type.__getattribute__(cls, code)
+        if code.startswith("_"):
+            return message
+        return f"[{code}] {message}"
+
+
+class Errors(metaclass=_WithCodes):
     """Templates, filled by `Errors.E001.format(...)`. A code never changes its meaning."""
 
     E001 = (

@@ -6,7 +6,7 @@ from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Sequence
+from typing import Any, Dict, Iterator, List, Sequence, Set
 
 import spacy
 import srsly
@@ -82,7 +82,7 @@ def build_corpus(parts: Parts, *, multilabel: bool, meta: Dict[str, Any]) -> Cor
     return corpus
 
 
-def _held(records: Sequence[Record]) -> set[str]:
+def _held(records: Sequence[Record]) -> Set[str]:
     return {label for record in records for label in record.labels}
 
 
@@ -105,12 +105,13 @@ def blank_pipeline(lang: str) -> Language:
         return spacy.blank(lang)
     except ImportError as err:
         raise DataError(
-            f"Cannot load the language '{lang}'.",
-            f"Expected a code that spaCy knows, such as en, de or xx (any language). {err}",
+            f"Cannot load spaCy's tokenizer for the language '{lang}'.",
+            "Expected a code that spaCy knows, such as en, de or xx (any language), and the "
+            f"packages that its tokenizer needs. spaCy said: {err}",
         ) from err
 
 
-def write_corpus(corpus: Corpus, out_dir: Path, lang: str) -> None:
+def write_corpus(corpus: Corpus, out_dir: Path, nlp: Language) -> None:
     """Write train.spacy, dev.spacy, test.spacy, labels.json and meta.json into a folder.
 
     The folder appears whole or not at all: the files are written to a folder beside it, which
@@ -118,10 +119,9 @@ def write_corpus(corpus: Corpus, out_dir: Path, lang: str) -> None:
 
     corpus (Corpus): The corpus.
     out_dir (Path): The folder; made if needed.
-    lang (str): Language whose tokenizer is used.
-    RAISES (DataError): If the folder holds other files, or the language is unknown.
+    nlp (Language): The pipeline whose tokenizer is used.
+    RAISES (DataError): If the folder holds other files.
     """
-    nlp = blank_pipeline(lang)
     with replaced_folder(out_dir) as folder:
         for name in PARTS:
             records = tqdm(corpus.parts[name], desc=name, unit="doc", delay=2, disable=None)
@@ -130,7 +130,7 @@ def write_corpus(corpus: Corpus, out_dir: Path, lang: str) -> None:
                 docs.add(make_doc(nlp, record, corpus.labels))
             docs.to_disk(folder / f"{name}.spacy")
         srsly.write_json(folder / LABELS_FILE, corpus.labels)
-        srsly.write_json(folder / META_FILE, {"lang": lang, **corpus.meta})
+        srsly.write_json(folder / META_FILE, {"lang": nlp.lang, **corpus.meta})
 
 
 def make_doc(nlp: Language, record: Record, labels: Sequence[str]) -> Doc:

@@ -1,10 +1,11 @@
 """A user's own files as three parts: cut from one file, or given as files of their own."""
 
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Tuple
 
 from datalib.errors import DataError
 from datalib.readers import FORMATS_HELP, READERS, ReadOptions, read_records, sha256_of
+from datalib.records import find_labels
 from datalib.splitting import PARTS, Parts, parse_shares, split_records
 
 
@@ -27,7 +28,8 @@ def find_files(
             raise DataError(
                 f"Found more than one file for {name} in {path}: "
                 f"{', '.join(f.name for f in found)}.",
-                "Expected one for each part. Remove the others, or name one file and --dev, --test.",
+                "Expected one for each part. Remove the others, or give single files with "
+                "--dev and --test.",
             )
         if found:
             files[name] = found[0]
@@ -41,7 +43,7 @@ def find_files(
 
 def load_parts(
     files: Dict[str, Path], options: ReadOptions, split: str, seed: int
-) -> tuple[Parts, Dict[str, Any]]:
+) -> Tuple[Parts, Dict[str, Any]]:
     """Read the files, and cut the parts that have none from the training file.
 
     files (Dict[str, Path]): The files by part; "train" is always there.
@@ -53,6 +55,7 @@ def load_parts(
     """
     shares = parse_shares(split)
     parts = {name: read_records(file_, options) for name, file_ in files.items()}
+    find_labels([record for part in parts.values() for record in part], options.multilabel)
     cut = {name: shares[name] for name in PARTS if name == "train" or name not in files}
     if len(cut) > 1:
         parts.update(split_records(parts["train"], cut, seed))

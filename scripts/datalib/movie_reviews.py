@@ -76,9 +76,11 @@ def read_rated_sentences(sdist: Path) -> List[Tuple[str, str]]:
 
     The ratings between the two are means of human judgements, not the labels of the data set.
     """
-    with tarfile.open(sdist) as outer:
-        with tarfile.open(fileobj=_member(outer, RATED_OUTER)) as inner:
-            text = _member(inner, RATED_INNER).read().decode("utf-8")
+    with (
+        tarfile.open(sdist) as outer,
+        tarfile.open(fileobj=_member(outer, RATED_OUTER)) as inner,
+    ):
+        text = _member(inner, RATED_INNER).read().decode("utf-8")
     rows = [line.split("\t") for line in text.split("\r\n") if line.strip()]
     if any(len(row) != 3 for row in rows):
         raise DataError(
@@ -94,7 +96,10 @@ def _member(archive: tarfile.TarFile, name: str) -> IO[bytes]:
     except KeyError:
         member = None
     if member is None:
-        raise DataError(f"Found no {name} in {archive.name}.", "The archive is not the right one.")
+        raise DataError(
+            f"Found no {name} in the archive.",
+            "Expected the archive that this project was checked with.",
+        )
     return member
 
 
@@ -114,7 +119,9 @@ def find_unseen(
     """
     label_of = {sentence_key(record.text): record.labels for record in known}
     labels = [label_of.get(sentence_key(text)) for _, text in rated]
-    placed = [pair for pair in zip(rated, labels) if pair[0][0] not in RATED_OUT_OF_ORDER]
+    placed = [
+        pair for pair in zip(rated, labels, strict=True) if pair[0][0] not in RATED_OUT_OF_ORDER
+    ]
     runs = [(block, [text for (_, text), _ in run]) for block, run in groupby(placed, _labels)]
     unseen: List[Record] = []
     for i, (block, texts) in enumerate(runs):
@@ -139,8 +146,8 @@ def sentence_key(text: str) -> str:
 
 
 def _unescape(text: str) -> str:
-    # The tokenized version has a space inside: "can&#8217 ; t".
-    return html.unescape(re.sub(r"(&#?\w+) ;", r"\1;", text))
+    # The tokenized version has spaces where there were none: "can&#8217 ; t".
+    return html.unescape(re.sub(r"(&#\d+) ; ?", r"\1;", text))
 
 
 def repair_cp1252(text: str) -> str:

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from fractions import Fraction
 from random import Random
-from typing import Dict, List, Mapping, Sequence, Tuple
+from typing import Dict, List, Mapping, Sequence, Set, Tuple
 
 from datalib.errors import DataError
 from datalib.records import Record, fold
@@ -84,7 +84,7 @@ def drop_leaks(parts: Parts) -> Tuple[Parts, Dict[str, int]]:
 
     RETURNS (Tuple[Parts, Dict[str, int]]): The parts, and how many records each has lost.
     """
-    taken: set[str] = set()
+    taken: Set[str] = set()
     kept: Parts = {}
     for name in reversed(PARTS):
         folded = [(fold(record.text), record) for record in parts[name]]

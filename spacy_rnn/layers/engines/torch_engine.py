@@ -1,8 +1,8 @@
 """The same recurrences by torch: cuDNN on GPU, ATen on CPU.
 
 The weights stay Thinc parameters. They are handed over without a copy (DLPack for CuPy), the
-packed rows go through torch's functional RNNs, and autograd runs inside the callback. All
-directions of a call run as one cuDNN call where the layout allows, else one after another.
+packed rows go through torch's functional RNNs, one call for each direction, and autograd runs
+inside the callback.
 """
 
 from typing import Any, Dict, List, Optional, Tuple, cast

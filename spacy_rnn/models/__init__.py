@@ -1,0 +1,6 @@
+"""Models that take Docs: embeddings, encoders, text classifiers."""
+
+from .embed import HashEmbed
+from .encoder import RNNEncoder
+from .textcat import TextCatRNN
+

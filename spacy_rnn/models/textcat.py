@@ -1,0 +1,205 @@
+"""Text classifier over any tok2vec, made for recurrent ones."""
+
+from functools import partial
+from typing import Any, Callable, List, Literal, Optional, Sequence, Tuple, cast
+
+from spacy.tokens import Doc
+from thinc.api import Dropout, Linear, Maxout, Model, chain, resizable, zero_init
+from thinc.layers.resizable import resize_linear_weighted, resize_model
+from thinc.types import Floats2d
+
+from ..errors import Errors, number_error
+from ..layers.ops import without_blis
+from ..layers.pooling import pool
+from ..layers.ragged import to_list, to_ragged
+
+InT = List[Doc]
+OutT = Floats2d
+PoolingT = Literal["last", "mean", "max", "attention"]
+
+# Where the bias of a label starts that is added to a trained model. The new label must not take
+# probability from the old ones, but must still be able to learn: exp(-20) is below the precision
+# of float32, and is unlearned within some tens of updates.
+NEW_LABEL_BIAS = {"exclusive": -20.0, "multi_label": -4.0}
+
+
+def TextCatRNN(
+    tok2vec: Model[List[Doc], List[Floats2d]],
+    exclusive_classes: bool,
+    pooling: Sequence[PoolingT] = ("last", "mean", "max"),
+    hidden_width: Optional[int] = None,
+    linear_model: Optional[Model[List[Doc], Floats2d]] = None,
+    dropout: float = 0.0,
+    nO: Optional[int] = None,
+) -> Model[InT, OutT]:
+    """Classify a text by its pooled token vectors, and, if given, a linear model's vote.
+
+    The gradient that the model's callback takes is that of the logits: `scores - truths` for
+    cross-entropy, as Thinc's `Softmax` has it, and likewise for the logistic function. So it
+    trains by cross-entropy under spaCy's own `textcat` as well.
+
+    tok2vec (Model[List[Doc], List[Floats2d]]): Vectors of the tokens, or a listener.
+    exclusive_classes (bool): Softmax if the classes exclude each other, else a logistic function
+        for each label.
+    pooling (Sequence[str]): Some of "last" (the state that has read the whole text, in both
+        directions), "mean", "max" and "attention"; joined side by side.
+    hidden_width (Optional[int]): Width of a maxout layer before the output, or None for none.
+    linear_model (Optional[Model[List[Doc], Floats2d]]): A `spacy.TextCatBOW.v3` with
+        no_output_layer = true, whose logits are added. Worth it below 100,000 texts.
+    dropout (float): Initial rate on the pooled vector; `spacy train` sets it to [training] dropout.
+    nO (Optional[int]): Number of labels; inferred by the component.
+    RETURNS (Model[List[Doc], Floats2d]): (n_docs, nO) scores. Docs without tokens are scored by
+        the biases, alone and in a batch.
+    RAISES (ValueError): If the linear model does not fit.
+    """
+    if hidden_width is not None and hidden_width < 1:
+        raise number_error("hidden_width", "a positive number or null", hidden_width)
+    if linear_model is not None:
+        _check_linear_model(linear_model, exclusive_classes)
+    pool_layer = pool(list(pooling), reverse_from=_first_reversed_column(tok2vec))
+    drop_layer: Model[Floats2d, Floats2d] = Dropout(dropout)
+    head: Model[Floats2d, Floats2d] = drop_layer
+    if hidden_width is not None:
+        hidden = Maxout(hidden_width, nP=2, dropout=dropout, normalize=True)
+        head = chain(drop_layer, hidden)
+    bias = NEW_LABEL_BIAS["exclusive" if exclusive_classes else "multi_label"]
+    output_layer = Linear(nO=nO, init_W=zero_init)
+    resize_layer = partial(resize_linear_weighted, fill_defaults={"W": 0.0, "b": bias})
+    resizable_layer = resizable(output_layer, resize_layer=resize_layer)
+    layers: List[Model[Any, Any]] = [tok2vec, pool_layer, head, resizable_layer]
+    if linear_model is not None:
+        layers.append(linear_model)
+    model: Model[InT, OutT] = Model(
+        "textcat_rnn",
+        forward,
+        init=init,
+        dims={"nO": nO},
+        layers=layers,
+        refs={
+            "tok2vec": tok2vec,
+            "pool": pool_layer,
+            "head": head,
+            "resizable_layer": resizable_layer,
+            "output_layer": output_layer,
+            "linear_model": linear_model,
+        },
+        attrs={
+            "multi_label": not exclusive_classes,
+            "resize_output": resize_output,
+            "hidden_width": hidden_width,
+            "gradient_of": "logits",
+        },
+    )
+    if linear_model is not None and nO is not None:
+        _resize_linear_model(linear_model, nO)
+    return without_blis(model)
+
+
+def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, Callable]:
+    vectors, backprop_vectors = _pool_tokens(model, docs, is_train)
+    features, backprop_head = model.get_ref("head")(vectors, is_train)
+    logits, backprop_output = model.get_ref("resizable_layer")(features, is_train)
+    backprop_linear = None
+    if model.has_ref("linear_model") and any(len(doc) for doc in docs):
+        votes, backprop_linear = model.get_ref("linear_model")(docs, is_train)
+        logits = logits + votes
+    if model.attrs["multi_label"]:
+        scores = model.ops.sigmoid(logits)
+    else:
+        scores = model.ops.softmax(logits)
+
+    def backprop(d_logits: OutT) -> InT:
+        if backprop_linear is not None:
+            backprop_linear(d_logits)
+        return cast(InT, backprop_vectors(backprop_head(backprop_output(d_logits))))
+
+    return scores, backprop
+
+
+def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
+    tok2vec = model.get_ref("tok2vec")
+    # Sample docs without any token would tell the layers nothing.
+    sample = X if X and any(len(doc) for doc in X) else None
+    tok2vec.initialize(X=sample if sample is not None else X)
+    if tok2vec.has_dim("nO") is not True:
+        raise ValueError(Errors.E004.format(name=tok2vec.name, dim="nO"))
+    if Y is not None and model.has_dim("nO") is None:
+        resize_output(model, Y.shape[1])
+    pool_layer, output_layer = model.get_ref("pool"), model.get_ref("output_layer")
+    pool_layer.set_dim("nI", tok2vec.get_dim("nO"))
+    pool_layer.initialize()
+    width = pool_layer.get_dim("nO")
+    if model.attrs["hidden_width"]:
+        for node in model.get_ref("head").walk():
+            if node.name == "maxout":
+                node.set_dim("nI", width)
+        width = model.attrs["hidden_width"]
+        model.get_ref("head").layers[1].initialize()
+    output_layer.set_dim("nI", width)
+    output_layer.initialize()
+    if model.has_ref("linear_model"):
+        model.get_ref("linear_model").initialize(X=sample, Y=Y)
+
+
+def resize_output(model: Model[InT, OutT], new_nO: int) -> Model[InT, OutT]:
+    """Make room for more labels, which keeps the scores of those that are there.
+
+    model (Model): Changed in place; initialized or not.
+    new_nO (int): Number of labels.
+    RETURNS (Model): The same.
+    """
+    resizable_layer = resize_model(model.get_ref("resizable_layer"), new_nO)
+    model.set_ref("output_layer", resizable_layer.layers[0])
+    for node in (resizable_layer, model):
+        node.set_dim("nO", new_nO, force=True)
+    if model.has_ref("linear_model"):
+        _resize_linear_model(model.get_ref("linear_model"), new_nO)
+    # Resizing has made a new layer.
+    without_blis(resizable_layer)
+    return model
+
+
+def _pool_tokens(
+    model: Model[InT, OutT], docs: InT, is_train: bool
+) -> Tuple[Floats2d, Callable[[Floats2d], Any]]:
+    """(n_docs, len(pooling) * width)"""
+    ops, pool_layer = model.ops, model.get_ref("pool")
+    if not any(len(doc) for doc in docs):
+        # Not every tok2vec can do without any token.
+        return ops.alloc2f(len(docs), pool_layer.get_dim("nO")), lambda dY: []
+    rows, backprop_tok2vec = model.get_ref("tok2vec")(docs, is_train)
+    Xr = to_ragged(ops, rows)
+    vectors, backprop_pool = pool_layer(Xr, is_train)
+    width = pool_layer.get_dim("nI")
+
+    def backprop(d_vectors: Floats2d) -> Any:
+        return backprop_tok2vec(to_list(backprop_pool(d_vectors), width))
+
+    return vectors, backprop
+
+
+def _first_reversed_column(tok2vec: Model[Any, Any]) -> Optional[int]:
+    """Where the columns begin that the tok2vec's encoder has read from the end, if any."""
+    for node in tok2vec.walk():
+        if node.name.startswith("with_ragged") and node.attrs.get("bidirectional"):
+            return cast(int, node.get_dim("nO")) // 2
+    return None
+
+
+def _check_linear_model(linear_model: Model[Any, Any], exclusive_classes: bool) -> None:
+    is_exclusive = not linear_model.attrs.get("multi_label", not exclusive_classes)
+    if is_exclusive != exclusive_classes:
+        raise ValueError(Errors.E016.format(found=is_exclusive, expected=exclusive_classes))
+    if any(node.name in ("softmax_activation", "logistic") for node in linear_model.walk()):
+        raise ValueError(Errors.E017)
+
+
+def _resize_linear_model(linear_model: Model[Any, Any], new_nO: int) -> None:
+    """The linear model's own `resize_output` remembers one layer, which may belong to the model
+    that this one was copied from. So look the layer up."""
+    for node in linear_model.walk():
+        if "resize_layer" in node.attrs:
+            resize_model(node, new_nO)
+            linear_model.set_ref("output_layer", node.layers[0])
+            break
+    linear_model.set_dim("nO", new_nO, force=True)

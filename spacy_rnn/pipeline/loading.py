@@ -1,0 +1,105 @@
+"""Tell a damaged or mismatched model file from a good one, before it is used."""
+
+import contextlib
+import hashlib
+from pathlib import Path
+from typing import Any, Dict, Iterator, Tuple, Union
+
+import numpy
+from thinc.api import Model
+
+from ..errors import Errors
+from ..layers.recurrent import CELLS
+
+# Dims of the parameters of Thinc's and our layers, by the layer's name.
+_SHAPES: Dict[str, Dict[str, Tuple[str, ...]]] = {
+    "linear": {"W": ("nO", "nI"), "b": ("nO",)},
+    "softmax": {"W": ("nO", "nI"), "b": ("nO",)},
+    "sparse_linear": {"b": ("nO",)},
+    "maxout": {"W": ("nO", "nP", "nI"), "b": ("nO", "nP")},
+    "layernorm": {"G": ("nI",), "b": ("nI",)},
+    "hashembed": {"E": ("nV", "nO")},
+    "static_vectors": {"W": ("nO", "nI")},
+    "pool": {"Q": ("nI",)},
+}
+
+
+@contextlib.contextmanager
+def explain_damage(name: str, path: Union[str, Path]) -> Iterator[None]:
+    """Turn what goes wrong while a model is read into errors that say what to do.
+
+    name (str): Name of the component.
+    path (Union[str, Path]): Where its model is read from.
+    RAISES (ValueError): E018 for data that cannot be read, E019 for data of another model.
+    """
+    try:
+        yield
+    except (FileNotFoundError, PermissionError):
+        raise
+    except Exception as e:
+        # msgpack and Thinc raise a dozen kinds of errors here; the first cause is kept.
+        reason = f"{type(e).__name__}: {e}".splitlines()[0]
+        is_mismatch = "Attempt to change dimension" in str(e) or "mismatched structure" in str(e)
+        if is_mismatch:
+            raise ValueError(Errors.E019.format(name=name, reason=reason)) from e
+        if isinstance(e, ValueError) and str(e).startswith("[E0"):
+            raise
+        raise ValueError(Errors.E018.format(name=name, path=path, reason=reason)) from e
+
+
+def check_parameters(name: str, model: Model[Any, Any]) -> None:
+    """Raise an error unless each parameter has the shape that its layer's dims say.
+
+    name (str): Name of the component.
+    model (Model): As it was loaded.
+    """
+    for node in model.walk():
+        for param, expected in _expected_shapes(node).items():
+            if not node.has_param(param):
+                continue
+            value = node.get_param(param)
+            found = getattr(value, "shape", None)
+            if found != expected:
+                raise ValueError(
+                    Errors.E013.format(
+                        param=param, name=f"{name}/{node.name}", found=found, expected=expected
+                    )
+                )
+            if value.dtype != numpy.float32:
+                raise ValueError(
+                    Errors.E018.format(
+                        name=name, path="its model file", reason=f"'{param}' is {value.dtype}"
+                    )
+                )
+
+
+def file_digest(path: Union[str, Path]) -> str:
+    """RETURNS (str): SHA-256 of a file, in hexadecimal."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def check_digest(name: str, path: Path, expected: str) -> None:
+    """Raise an error unless the file is the one that was saved."""
+    if file_digest(path) != expected:
+        reason = "its SHA-256 is not the one that was saved beside it"
+        raise ValueError(Errors.E018.format(name=name, path=path, reason=reason))
+
+
+def _expected_shapes(node: Model[Any, Any]) -> Dict[str, Tuple[int, ...]]:
+    if "recurrence" in node.attrs:
+        return _recurrent_shapes(node)
+    shapes = {}
+    for param, dims in _SHAPES.get(node.name, {}).items():
+        if param in node.param_names and all(node.has_dim(dim) for dim in dims):
+            shapes[param] = tuple(node.get_dim(dim) for dim in dims)
+    return shapes
+
+
+def _recurrent_shapes(node: Model[Any, Any]) -> Dict[str, Tuple[int, ...]]:
+    if not (node.has_dim("nO") and node.has_dim("nI")):
+        return {}
+    nO, nI = node.get_dim("nO"), node.get_dim("nI")
+    rows = CELLS[node.attrs["recurrence"]].n_gates * nO
+    shapes: Dict[str, Tuple[int, ...]] = {param: (nO,) for param in node.param_names}
+    shapes.update({"Wx": (rows, nI), "Wh": (rows, nO), "b": (rows,)})
+    return shapes

@@ -1,0 +1,204 @@
+"""What both text categorizers share: loss, updates, prediction, checks of what is loaded."""
+
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterable, Optional, Sequence, Tuple, Union, cast
+
+import numpy
+import srsly
+from spacy.pipeline.textcat import TextCategorizer
+from spacy.tokens import Doc
+from spacy.training import Example, validate_examples
+from thinc.api import Optimizer, set_dropout_rate
+from thinc.types import Floats2d
+
+from ..errors import Errors, number_error
+from .cross_entropy import (
+    ClassWeightsT,
+    LabelCounts,
+    check_class_weights,
+    cross_entropy,
+    output_gradient,
+    resolve_class_weights,
+)
+from .loading import check_digest, check_parameters, explain_damage, file_digest
+
+
+class CrossEntropyTextcat(TextCategorizer):
+    """A spaCy text categorizer trained by cross-entropy.
+
+    The mean over the docs of a batch is taken, so neither the loss nor the gradient depends on
+    the size of the batch.
+    """
+
+    exclusive: bool
+
+    def _configure_loss(self, class_weights: ClassWeightsT, label_smoothing: float) -> None:
+        check_class_weights(self.name, class_weights)
+        if not 0.0 <= label_smoothing < 1.0:
+            raise number_error("label_smoothing", "at least 0 and less than 1", label_smoothing)
+        self.cfg["class_weights"] = class_weights
+        self.cfg["label_smoothing"] = label_smoothing
+        # By label; computed at initialization if class_weights is "balanced".
+        self.cfg["label_weights"] = {}
+
+    def _initialize_weights(self, get_examples: Callable[[], Iterable[Example]]) -> None:
+        setting = cast(ClassWeightsT, self.cfg["class_weights"])
+        counts = LabelCounts.of(get_examples()) if setting == "balanced" else None
+        self.cfg["label_weights"] = resolve_class_weights(
+            self.name, setting, self.labels, counts, self.exclusive
+        )
+
+    def predict(self, docs: Iterable[Doc]) -> Floats2d:
+        """Score a batch of docs, without changing them.
+
+        docs (Iterable[Doc]): The docs. Those without tokens get the same scores in any batch.
+        RETURNS (Floats2d): (n_docs, n_labels)
+        """
+        docs = list(docs)
+        if self.model.attrs.get("gradient_of") != "logits" and not any(len(doc) for doc in docs):
+            # spaCy's own architectures cannot do without any token.
+            return cast(Floats2d, super().predict(docs))
+        return cast(Floats2d, self.model.ops.asarray(self.model.predict(docs)))
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optional[Optimizer] = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Learn from a batch of examples.
+
+        examples (Iterable[Example]): The batch.
+        drop (float): The dropout rate.
+        sgd (Optional[Optimizer]): Takes a step with the gradient, if given.
+        losses (Optional[Dict[str, float]]): Losses so far; this one is added under the
+            component's name.
+        RETURNS (Dict[str, float]): The losses.
+        """
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        examples = list(examples)
+        validate_examples(examples, "TextCategorizer.update")
+        self._validate_categories(examples)
+        if not any(len(eg.predicted) for eg in examples):
+            return losses
+        set_dropout_rate(self.model, drop)
+        scores, backprop = self.model.begin_update([eg.predicted for eg in examples])
+        loss, d_logits = self.get_loss(examples, scores)
+        backprop(output_gradient(self.model, d_logits, scores))
+        if sgd is not None:
+            self.finish_update(sgd)
+        losses[self.name] += loss
+        return losses
+
+    def get_loss(self, examples: Iterable[Example], scores: Floats2d) -> Tuple[float, Any]:
+        """The loss of a batch of predictions.
+
+        examples (Iterable[Example]): The batch.
+        scores (Floats2d): (n_docs, n_labels) The predictions.
+        RETURNS (Tuple[float, Floats2d]): The cross-entropy in nats, as a mean over the docs, and
+            its gradient with respect to the logits, (n_docs, n_labels).
+        """
+        examples = list(examples)
+        validate_examples(examples, "TextCategorizer.get_loss")
+        self._validate_categories(examples)
+        truths, known = self._examples_to_truth(examples)
+        label_weights = cast(Dict[str, float], self.cfg["label_weights"])
+        weights = [[label_weights.get(label, 1.0) for label in self.labels]]
+        ops = self.model.ops
+        return cross_entropy(
+            ops,
+            scores,
+            truths,  # type: ignore[arg-type]
+            ops.asarray2f(known),  # type: ignore[arg-type]
+            ops.asarray2f(weights),  # type: ignore[arg-type]
+            exclusive=self.exclusive,
+            label_smoothing=cast(float, self.cfg["label_smoothing"]),
+        )
+
+    def _examples_to_truth(
+        self, examples: Iterable[Example]
+    ) -> Tuple[numpy.ndarray, numpy.ndarray]:
+        """(n_docs, n_labels) truths, and 1 where they are known."""
+        truths, known = super()._examples_to_truth(examples)
+        for i, example in enumerate(examples):
+            if not example.reference.cats:
+                known[i] = 0.0
+        return truths, known
+
+    def rehearse(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optional[Optimizer] = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Learn to go on predicting what the model did before `nlp.resume_training`.
+
+        The arguments are those of `update`.
+        RETURNS (Dict[str, float]): The losses, with the squared difference from the former
+            scores, as a mean over the docs, added under the component's name.
+        """
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        examples = list(examples)
+        validate_examples(examples, "TextCategorizer.rehearse")
+        docs = [eg.predicted for eg in examples]
+        if self._rehearsal_model is None or not any(len(doc) for doc in docs):
+            return losses
+        set_dropout_rate(self.model, drop)
+        scores, backprop = self.model.begin_update(docs)
+        target = self._rehearsal_model.predict(docs)
+        # Labels that have been added since have no former score.
+        difference = scores - scores
+        difference[:, : target.shape[1]] = scores[:, : target.shape[1]] - target
+        backprop(output_gradient(self.model, difference / len(docs), scores))
+        if sgd is not None:
+            self.finish_update(sgd)
+        losses[self.name] += float((difference**2).sum()) / len(docs)
+        return losses
+
+    def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> None:
+        """Save the component to a directory, with the digest of the model in its settings."""
+        path = Path(path)
+        super().to_disk(path, exclude=exclude)
+        if (path / "model").exists() and (path / "cfg").exists():
+            digest = {"model_sha256": file_digest(path / "model")}
+            srsly.write_json(path / "cfg", {**self.cfg, **digest})
+
+    def from_disk(
+        self, path: Union[str, Path], *, exclude: Iterable[str] = ()
+    ) -> "CrossEntropyTextcat":
+        """Load the component from a directory.
+
+        RAISES (ValueError): If the model file is damaged, or is of another shape.
+        """
+        path = Path(path)
+        with explain_damage(self.name, path / "model"):
+            super().from_disk(path, exclude=exclude)
+        digest = self.cfg.pop("model_sha256", None)
+        if digest is not None and (path / "model").exists():
+            check_digest(self.name, path / "model", cast(str, digest))
+        check_parameters(self.name, self.model)
+        return self
+
+    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "CrossEntropyTextcat":
+        """Load the component from a bytestring.
+
+        RAISES (ValueError): If the data is damaged, or the model is of another shape.
+        """
+        with explain_damage(self.name, "the bytes given"):
+            super().from_bytes(bytes_data, exclude=exclude)
+        check_parameters(self.name, self.model)
+        return self
+
+
+def check_labels(name: str, labels: Sequence[str], exclusive: bool) -> None:
+    """Raise an error if there are too few labels to learn from."""
+    if not labels:
+        raise ValueError(Errors.E021.format(name=name))
+    if exclusive and len(labels) < 2:
+        raise ValueError(Errors.E022.format(name=name, labels=", ".join(labels)))

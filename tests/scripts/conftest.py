@@ -1,0 +1,20 @@
+"""Makes `scripts/` importable, as it is when a script in it is run."""
+
+import sys
+from functools import lru_cache
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_pipeline_per_language() -> Iterator[None]:
+    """Make each tokenizer once: the commands are called a hundred times here, in one process."""
+    import data
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(data, "blank_pipeline", lru_cache(data.blank_pipeline))
+        yield
