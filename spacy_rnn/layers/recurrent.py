@@ -12,6 +12,7 @@ from .engines.base import ELMAN_RELU, ELMAN_TANH, GRU, LSTM, Cell, Direction, St
 from .initializers import InitT
 from .packing import Packing
 from .state import current_carry
+from .threads import one_blas_thread
 
 InT = Ragged
 OutT = Ragged
@@ -127,7 +128,8 @@ def run_layers(
     directions = [job.direction for job in jobs]
     engine = get_engine(X, needs_mask=directions[0].mask is not None)
     cell = CELLS[layers[0].attrs["recurrence"]]
-    Y, finals, backward = engine.forward(cell, X, packing, directions, is_train)
+    with one_blas_thread:
+        Y, finals, backward = engine.forward(cell, X, packing, directions, is_train)
     for job, final in zip(jobs, finals):
         job.leave_state(final)
     masks = _output_mask(layers, Y, is_train)
@@ -138,7 +140,8 @@ def run_layers(
         dY = _rows(dYr, Y.shape[1], Y.dtype, ops)
         if masks is not None:
             dY = dY * masks
-        dX, grads, d_states = backward(dY, [job.final_gradient() for job in jobs])
+        with one_blas_thread:
+            dX, grads, d_states = backward(dY, [job.final_gradient() for job in jobs])
         for job, grad, d_state in zip(jobs, grads, d_states):
             job.add_gradients(grad, d_state)
         return Ragged(dX, Xr.lengths)

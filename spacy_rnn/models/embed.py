@@ -20,6 +20,7 @@ from thinc.util import partial
 from ..errors import Errors, number_error
 from ..layers.ops import without_blis
 from ..layers.ragged import to_list, to_ragged
+from ..layers.threads import one_blas_thread
 
 InT = List[Doc]
 OutT = List[Floats2d]
@@ -94,13 +95,14 @@ def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, C
     projector = model.get_ref("vectors") if model.has_ref("vectors") else None
     vector_keys = _vector_keys(docs) if projector is not None else None
     type_rows, token_types = distinct_rows(ops.to_numpy(keys), vector_keys)
-    embedded, backprop_embed = model.get_ref("embed")(keys[ops.xp.asarray(type_rows)], is_train)
-    if projector is not None:
-        assert vector_keys is not None
-        V = _look_up(docs[0], vector_keys[type_rows], ops)
-        projected, backprop_vectors = projector(V, is_train)
-        embedded = ops.xp.concatenate([embedded, projected], axis=1)
-    mixed, backprop_mix = model.get_ref("mix")(embedded, is_train)
+    with one_blas_thread:
+        embedded, backprop_embed = model.get_ref("embed")(keys[ops.xp.asarray(type_rows)], is_train)
+        if projector is not None:
+            assert vector_keys is not None
+            V = _look_up(docs[0], vector_keys[type_rows], ops)
+            projected, backprop_vectors = projector(V, is_train)
+            embedded = ops.xp.concatenate([embedded, projected], axis=1)
+        mixed, backprop_mix = model.get_ref("mix")(embedded, is_train)
     index = ops.asarray1i(token_types)
     lengths = ops.asarray1i([len(feature) for feature in features])
     # Dropout falls on tokens, not on types, as it does in MultiHashEmbed.
@@ -110,11 +112,12 @@ def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, C
         dY = backprop_dropout(to_ragged(ops, dYs)).dataXd
         d_mixed = ops.xp.zeros_like(mixed)
         ops.scatter_add(d_mixed, index, ops.as_contig(dY))
-        d_embedded = backprop_mix(d_mixed)
-        if projector is not None:
-            backprop_vectors(ops.as_contig(d_embedded[:, -width:]))
-            d_embedded = ops.as_contig(d_embedded[:, :-width])
-        backprop_embed(d_embedded)
+        with one_blas_thread:
+            d_embedded = backprop_mix(d_mixed)
+            if projector is not None:
+                backprop_vectors(ops.as_contig(d_embedded[:, -width:]))
+                d_embedded = ops.as_contig(d_embedded[:, :-width])
+            backprop_embed(d_embedded)
         return []
 
     return to_list(Yr, width), backprop

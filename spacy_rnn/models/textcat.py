@@ -12,6 +12,7 @@ from ..errors import Errors, number_error
 from ..layers.ops import without_blis
 from ..layers.pooling import pool
 from ..layers.ragged import to_list, to_ragged
+from ..layers.threads import one_blas_thread
 
 InT = List[Doc]
 OutT = Floats2d
@@ -97,8 +98,9 @@ def TextCatRNN(
 
 def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, Callable]:
     vectors, backprop_vectors = _pool_tokens(model, docs, is_train)
-    features, backprop_head = model.get_ref("head")(vectors, is_train)
-    logits, backprop_output = model.get_ref("resizable_layer")(features, is_train)
+    with one_blas_thread:
+        features, backprop_head = model.get_ref("head")(vectors, is_train)
+        logits, backprop_output = model.get_ref("resizable_layer")(features, is_train)
     backprop_linear = None
     if model.has_ref("linear_model") and any(len(doc) for doc in docs):
         votes, backprop_linear = model.get_ref("linear_model")(docs, is_train)
@@ -111,7 +113,9 @@ def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, C
     def backprop(d_logits: OutT) -> InT:
         if backprop_linear is not None:
             backprop_linear(d_logits)
-        return cast(InT, backprop_vectors(backprop_head(backprop_output(d_logits))))
+        with one_blas_thread:
+            d_vectors = backprop_head(backprop_output(d_logits))
+        return cast(InT, backprop_vectors(d_vectors))
 
     return scores, backprop
 

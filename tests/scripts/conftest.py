@@ -13,8 +13,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 @pytest.fixture(scope="session", autouse=True)
 def one_pipeline_per_language() -> Iterator[None]:
     """Make each tokenizer once: the commands are called a hundred times here, in one process."""
-    import data
+    from datalib.corpus import blank_pipeline
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(data, "blank_pipeline", lru_cache(data.blank_pipeline))
+        patch.setattr("data.blank_pipeline", lru_cache(blank_pipeline))
         yield
