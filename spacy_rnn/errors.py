@@ -55,9 +55,7 @@ class Errors(metaclass=_WithCodes):
         "{what} must be {expected}, but got {found}. Correct the value in the call or in the "
         "[model] block of the config."
     )
-    E012 = (
-        "Cannot convert {found}. Expected {expected}. {advice}"
-    )
+    E012 = "Cannot convert {found}. Expected {expected}. {advice}"
     E013 = (
         "Parameter '{param}' of layer '{name}' has shape {found}, but the layer was built for "
         "{expected}. The saved model and the config disagree: load the pipeline with the config "

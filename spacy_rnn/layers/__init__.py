@@ -7,4 +7,4 @@ from .gru import GRU
 from .lstm import LSTM
 from .state import run
 
-__all__ = ["Elman", "GRU", "LSTM", "available_engines", "bidirectional", "run", "use_engine"]
+__all__ = ["GRU", "LSTM", "Elman", "available_engines", "bidirectional", "run", "use_engine"]

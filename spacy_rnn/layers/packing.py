@@ -1,13 +1,12 @@
 """The order in which a recurrent loop reads a batch of ragged sequences.
 
-Sequences are sorted by falling length, so that at step t the first
-`batch_sizes[t]` of them are still running. Their rows are laid out step by step:
-all rows of step 0, then all of step 1, and so on. Nothing is padded. (The same
-layout as `torch.nn.utils.rnn.PackedSequence`.)
+Sequences are sorted by falling length, so that at step t the first `batch_sizes[t]` of them are
+still running. Their rows are laid out step by step: all rows of step 0, then all of step 1, and
+so on. Nothing is padded. (The same layout as `torch.nn.utils.rnn.PackedSequence`.)
 """
 
 from functools import cached_property
-from typing import Iterator, Tuple
+from typing import Any, Iterator, List, Tuple
 
 import numpy
 from numpy.typing import NDArray
@@ -16,96 +15,109 @@ IntsT = NDArray[numpy.int64]
 
 
 class Packing:
-    """Index between the rows of a Ragged and the rows of the recurrent loop.
+    """A batch of sequences, sorted for the loop.
 
     lengths (Ints1d): (n_seqs,) Lengths of the sequences; zeros are legal.
     """
 
-    def __init__(self, lengths: IntsT) -> None:
-        self.lengths = numpy.asarray(lengths, dtype="int64")
+    def __init__(self, lengths: Any) -> None:
+        self.lengths: IntsT = numpy.asarray(lengths, dtype="int64")
         # Longest first; stable, so that equal lengths keep the order of the batch.
         self.order: IntsT = numpy.argsort(-self.lengths, kind="stable")
+        self.rank: IntsT = numpy.empty_like(self.order)
+        self.rank[self.order] = numpy.arange(len(self.order))
+        self.sorted_lengths: IntsT = self.lengths[self.order]
+        starts: IntsT = numpy.cumsum(self.lengths) - self.lengths
+        self.sorted_starts: IntsT = starts[self.order]
         self.n_seqs = len(self.lengths)
         self.n_rows = int(self.lengths.sum())
-        self.sorted_lengths: IntsT = self.lengths[self.order]
         self.n_steps = int(self.sorted_lengths[0]) if self.n_seqs else 0
-        # batch_sizes[t] is the number of sequences that are longer than t.
-        steps = numpy.arange(self.n_steps)
-        self.batch_sizes: IntsT = self.n_seqs - numpy.searchsorted(
-            self.sorted_lengths[::-1], steps, side="right"
-        )
-        self.offsets: IntsT = numpy.concatenate(
-            [numpy.zeros(1, dtype="int64"), numpy.cumsum(self.batch_sizes)]
-        )
 
-    @cached_property
-    def rank(self) -> IntsT:
-        """(n_seqs,) The place of each sequence in the sorted order."""
-        rank = numpy.empty_like(self.order)
-        rank[self.order] = numpy.arange(self.n_seqs)
-        return rank
+    def batch_sizes(self, first: int, end: int) -> IntsT:
+        """RETURNS (Ints1d): (end - first,) How many sequences run in each of these steps."""
+        steps = numpy.arange(first, end)
+        ended = numpy.searchsorted(self.sorted_lengths[::-1], steps, side="right")
+        return self.n_seqs - ended
 
-    @cached_property
-    def _rank_and_step(self) -> Tuple[IntsT, IntsT]:
-        """(n_rows,) twice: sequence (as its rank) and time step of each packed row."""
-        step = numpy.repeat(numpy.arange(self.n_steps), self.batch_sizes)
-        rank = numpy.arange(self.n_rows) - self.offsets[step]
-        return rank, step
+    def whole(self) -> "Segment":
+        """RETURNS (Segment): All steps."""
+        return Segment(self, 0, self.n_steps)
 
-    @property
-    def row_ranks(self) -> IntsT:
-        """(n_rows,) The sequence, by its rank, of each packed row."""
-        return self._rank_and_step[0]
+    def segments(self, max_rows: int) -> Iterator["Segment"]:
+        """Cut the steps into runs of at most `max_rows` rows (but of at least one step).
 
-    @cached_property
-    def forward_index(self) -> IntsT:
-        """(n_rows,) Row of the Ragged that each packed row holds, read left to right."""
-        rank, step = self._rank_and_step
-        return self._starts[rank] + step
-
-    @cached_property
-    def backward_index(self) -> IntsT:
-        """(n_rows,) The same with each sequence read right to left."""
-        rank, step = self._rank_and_step
-        return self._starts[rank] + self.sorted_lengths[rank] - 1 - step
-
-    def index(self, reverse: bool) -> IntsT:
-        """RETURNS (Ints1d): (n_rows,) the index for one direction."""
-        return self.backward_index if reverse else self.forward_index
-
-    def last_rows(self, first_step: int, end_step: int) -> IntsT:
-        """Where sequences are left after some of the steps.
-
-        first_step (int): The first step that was taken.
-        end_step (int): The step after the last one that was taken.
-        RETURNS (Ints1d): (batch_sizes[first_step],) for each sequence that ran, the
-            packed row of its last step, counted from the row of `first_step`.
-        """
-        n_running = int(self.batch_sizes[first_step])
-        last_step = numpy.minimum(self.sorted_lengths[:n_running], end_step) - 1
-        return self.offsets[last_step] - self.offsets[first_step] + numpy.arange(n_running)
-
-    def segments(self, max_rows: int) -> Iterator[Tuple[int, int]]:
-        """Cut the steps into runs of at most `max_rows` rows (but at least one step).
-
-        YIELDS (Tuple[int, int]): The first step and the step after the last.
+        The working memory is bounded by `max_rows` and the number of sequences, whatever their
+        lengths.
         """
         first = 0
         while first < self.n_steps:
-            limit = int(self.offsets[first]) + max_rows
-            end = int(numpy.searchsorted(self.offsets, limit, side="right")) - 1
-            end = max(end, first + 1)
-            yield first, end
+            ahead = self.batch_sizes(first, min(self.n_steps, first + max_rows))
+            n_steps = int(numpy.searchsorted(numpy.cumsum(ahead), max_rows, side="right"))
+            end = first + max(n_steps, 1)
+            yield Segment(self, first, end)
             first = end
 
+
+class Segment:
+    """The steps `first` to `end` of a packing, and the rows they consist of.
+
+    sizes (Ints1d): (n_steps,) How many sequences run in each step.
+    offsets (Ints1d): (n_steps + 1,) Where the rows of each step begin, counted from the first.
+    """
+
+    def __init__(self, packing: Packing, first: int, end: int) -> None:
+        self.packing = packing
+        self.first = first
+        self.end = end
+        self.sizes = packing.batch_sizes(first, end)
+        self.offsets: IntsT = numpy.concatenate([[0], numpy.cumsum(self.sizes)])
+        self.n_rows = int(self.offsets[-1])
+        # The number of sequences that begin, or go on, with the first of the steps.
+        self.n_running = int(self.sizes[0]) if len(self.sizes) else 0
+
+    def index(self, reverse: bool) -> IntsT:
+        """RETURNS (Ints1d): (n_rows,) The row of the Ragged that each packed row holds, with the
+        sequences read from the start or from the end."""
+        starts = self.packing.sorted_starts[self.row_ranks]
+        if not reverse:
+            return starts + self._row_steps
+        return starts + self.packing.sorted_lengths[self.row_ranks] - 1 - self._row_steps
+
     @cached_property
-    def _starts(self) -> IntsT:
-        """(n_seqs,) First row of each sequence in the Ragged, in sorted order."""
-        starts: IntsT = numpy.cumsum(self.lengths) - self.lengths
-        return starts[self.order]
+    def _row_steps(self) -> IntsT:
+        """(n_rows,) The step of each row."""
+        return numpy.repeat(numpy.arange(self.first, self.end), self.sizes)
+
+    @cached_property
+    def row_ranks(self) -> IntsT:
+        """(n_rows,) The sequence, by its place in the sorted order, of each row."""
+        return numpy.arange(self.n_rows) - numpy.repeat(self.offsets[:-1], self.sizes)
+
+    def last_rows(self) -> IntsT:
+        """RETURNS (Ints1d): (n_running,) The row that each sequence is left at."""
+        ends = numpy.minimum(self.packing.sorted_lengths[: self.n_running], self.end)
+        return self.offsets[ends - 1 - self.first] + numpy.arange(self.n_running)
+
+    def steps(self) -> List[Tuple[int, int, int]]:
+        """RETURNS (List[Tuple[int, int, int]]): For each step: how many sequences run, their first
+        row, and the first row of the states that they carry. The states have one row for each
+        row here, and those that the segment begins from in front.
+        """
+        if not self.n_rows:
+            return []
+        rows = self.offsets[:-1].tolist()
+        previous = [0] + [self.n_running + row for row in rows[:-1]]
+        return list(zip(self.sizes.tolist(), rows, previous))
+
+    def previous_rows(self) -> IntsT:
+        """RETURNS (Ints1d): (n_rows,) Of the states, the row that each row begins from."""
+        if not self.n_rows:
+            return numpy.zeros(0, dtype="int64")
+        previous = numpy.asarray([first for _, _, first in self.steps()])
+        return numpy.repeat(previous, self.sizes) + self.row_ranks
 
 
-def reversal_index(lengths: IntsT) -> IntsT:
+def reversal_index(lengths: Any) -> IntsT:
     """Index that turns each sequence around in its place. It is its own inverse.
 
     lengths (Ints1d): (n_seqs,) Lengths of the sequences.
@@ -114,4 +126,5 @@ def reversal_index(lengths: IntsT) -> IntsT:
     lengths = numpy.asarray(lengths, dtype="int64")
     ends = numpy.cumsum(lengths)
     starts = ends - lengths
-    return numpy.repeat(starts + ends - 1, lengths) - numpy.arange(int(lengths.sum()))
+    index: IntsT = numpy.repeat(starts + ends - 1, lengths) - numpy.arange(int(lengths.sum()))
+    return index

@@ -154,4 +154,3 @@ _POOLINGS: Dict[str, Callable[[Model[InT, OutT], Floats2d, Ints1d], PoolT]] = {
 def _repeat(ops: Ops, Y: Floats2d, lengths: Ints1d) -> Floats2d:
     """(n_seqs, width) -> (n_tokens, width)"""
     return cast(Floats2d, Y[ops.xp.repeat(ops.xp.arange(len(Y)), lengths.tolist())])
-

@@ -59,7 +59,7 @@ def recurrent_layer(
         forward,
         init=init,
         dims={"nO": nO, "nI": nI},
-        params={param: None for param in [*cell.params, *initial]},
+        params=dict.fromkeys([*cell.params, *initial]),
         attrs={"recurrence": cell.name, "dropout_rate": dropout},
         layers=[drop_state, drop_weights],
         refs={"recurrent_dropout": drop_state, "weight_dropout": drop_weights},
@@ -177,9 +177,7 @@ def _output_mask(layers: List[Model[InT, OutT]], Y: Floats2d, is_train: bool) ->
     if not is_train or not any(rates):
         return None
     ops = layers[0].ops
-    masks = [
-        ops.get_dropout_mask((Y.shape[0], Y.shape[1] // len(layers)), rate) for rate in rates
-    ]
+    masks = [ops.get_dropout_mask((Y.shape[0], Y.shape[1] // len(layers)), rate) for rate in rates]
     return cast(Floats2d, ops.xp.concatenate(masks, axis=1).astype(Y.dtype))
 
 

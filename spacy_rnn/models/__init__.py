@@ -4,3 +4,4 @@ from .embed import HashEmbed
 from .encoder import RNNEncoder
 from .textcat import TextCatRNN
 
+__all__ = ["HashEmbed", "RNNEncoder", "TextCatRNN"]

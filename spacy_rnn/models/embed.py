@@ -196,9 +196,7 @@ def _project_forward(
 ) -> Tuple[Floats2d, Callable]:
     W = model.get_param("W")
     if V.shape[1] != W.shape[1]:
-        raise ValueError(
-            Errors.E003.format(name=model.name, expected=W.shape[1], found=V.shape[1])
-        )
+        raise ValueError(Errors.E003.format(name=model.name, expected=W.shape[1], found=V.shape[1]))
     Y = model.ops.gemm(V, W, trans2=True)
     mask = None
     if is_train:

@@ -67,7 +67,7 @@ def resolve_class_weights(
             )
         return {label: float(class_weights.get(label, 1.0)) for label in labels}
     if class_weights is None or counts is None:
-        return {label: 1.0 for label in labels}
+        return dict.fromkeys(labels, 1.0)
     total = sum(counts.positive.get(label, 0) for label in labels)
     weights = {}
     for label in labels:

@@ -100,6 +100,6 @@ def _recurrent_shapes(node: Model[Any, Any]) -> Dict[str, Tuple[int, ...]]:
         return {}
     nO, nI = node.get_dim("nO"), node.get_dim("nI")
     rows = CELLS[node.attrs["recurrence"]].n_gates * nO
-    shapes: Dict[str, Tuple[int, ...]] = {param: (nO,) for param in node.param_names}
+    shapes: Dict[str, Tuple[int, ...]] = dict.fromkeys(node.param_names, (nO,))
     shapes.update({"Wx": (rows, nI), "Wh": (rows, nO), "b": (rows,)})
     return shapes

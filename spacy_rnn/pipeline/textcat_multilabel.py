@@ -1,4 +1,4 @@
-"""`rnn_textcat_multilabel`: a recurrent text classifier for labels that do not exclude each other."""
+"""`rnn_textcat_multilabel`: a recurrent text classifier for labels that may go together."""
 
 from typing import Callable, Dict, Iterable, List, Optional, Union
 

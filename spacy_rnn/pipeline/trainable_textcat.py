@@ -185,7 +185,9 @@ class CrossEntropyTextcat(TextCategorizer):
         check_parameters(self.name, self.model)
         return self
 
-    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "CrossEntropyTextcat":
+    def from_bytes(
+        self, bytes_data: bytes, *, exclude: Iterable[str] = ()
+    ) -> "CrossEntropyTextcat":
         """Load the component from a bytestring.
 
         RAISES (ValueError): If the data is damaged, or the model is of another shape.

@@ -20,6 +20,7 @@ from datalib.movie_reviews import (
     RATED_INNER,
     RATED_OUTER,
     REVIEWS_MEMBER,
+    find_unseen,
     plain_sentence,
     read_imdb,
     read_mr,
@@ -28,7 +29,7 @@ from datalib.movie_reviews import (
     sentence_key,
 )
 from datalib.readers import sha256_of
-from datalib.records import fold
+from datalib.records import Record, fold
 from datalib.reuters import MEMBER, read_r8
 from spacy.lang.en import English
 from spacy.tokens import Doc
@@ -108,6 +109,25 @@ def test_mr_test_set_is_what_is_not_in_training_and_labelled_by_place(
     assert len(parts["dev"]) == 3
     known = {sentence_key(record.text) for name in ("train", "dev") for record in parts[name]}
     assert not known & {sentence_key(record.text) for record in parts["test"]}
+
+
+def test_mr_sentences_whose_place_tells_nothing_are_left_out() -> None:
+    known = [
+        Record("pos", ("POSITIVE",)),
+        Record("neg", ("NEGATIVE",)),
+        Record("bad", ("NEGATIVE",)),
+    ]
+    texts = {
+        "1": "Pos.",
+        "2": "New 1.",
+        "3": "Neg.",
+        "4": "New 2.",
+        "10604": "?!x",
+        "10605": "Bad.",
+    }
+    unseen, left_out = find_unseen(known, list(texts.items()))
+    assert unseen == [Record("New 1.", ("POSITIVE",)), Record("New 2.", ("NEGATIVE",))]
+    assert left_out == 1
 
 
 @pytest.mark.parametrize(

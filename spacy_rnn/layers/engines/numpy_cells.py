@@ -10,7 +10,6 @@ from typing import Any, Dict, List, Optional, Tuple, Type
 
 from thinc.types import Floats3d
 
-from ..packing import Packing
 from .base import GradsT
 
 
@@ -82,9 +81,7 @@ class Kernel:
         self.scratch = xp.empty((len(Xp), n_first, self.nO), dtype=gates.dtype)
         return trace
 
-    def step(
-        self, trace: Trace, n: int, row: int, previous: int, mask: Optional[Floats3d]
-    ) -> None:
+    def step(self, trace: Trace, n: int, row: int, previous: int, mask: Optional[Floats3d]) -> None:
         """Fill the rows of one step.
 
         n (int): How many sequences run.
@@ -94,18 +91,16 @@ class Kernel:
         """
         raise NotImplementedError
 
-    def start_back(
-        self, trace: Trace, previous_rows: Any, mask: Optional[Floats3d], packing: Packing
-    ) -> Any:
+    def start_back(self, trace: Trace, previous_rows: Any, row_mask: Optional[Floats3d]) -> Any:
         """What of the gradient can be computed for all rows before the loop.
 
+        previous_rows (Ints1d): (n_rows,) Of the states, the row that each row began from.
+        row_mask (Optional[Floats3d]): (D, n_rows, nO) What h was multiplied by for each row.
         RETURNS (Floats3d): (D, n_rows, nG*nO) The factors by which the gradient of the
             state reaches each gate; the loop turns them into the gradient of the gates.
         """
         h = trace.states["h"][:, previous_rows]
-        if mask is not None:
-            h = h * mask[:, self.xp.asarray(packing.row_ranks)]
-        trace.saved["h_previous"] = h
+        trace.saved["h_previous"] = h if row_mask is None else h * row_mask
         return self.factors(trace, previous_rows)
 
     def factors(self, trace: Trace, previous_rows: Any) -> Floats3d:
@@ -177,9 +172,7 @@ class ElmanKernel(Kernel):
     n_gates = 1
     gate_order = (0,)
 
-    def step(
-        self, trace: Trace, n: int, row: int, previous: int, mask: Optional[Floats3d]
-    ) -> None:
+    def step(self, trace: Trace, n: int, row: int, previous: int, mask: Optional[Floats3d]) -> None:
         xp = self.xp
         h_previous = trace.states["h"][:, previous : previous + n]
         if mask is not None:
@@ -247,9 +240,7 @@ class LSTMKernel(Kernel):
         trace.saved["tanh_c"] = self.xp.empty(shape, dtype=trace.gates.dtype)
         return trace
 
-    def step(
-        self, trace: Trace, n: int, row: int, previous: int, mask: Optional[Floats3d]
-    ) -> None:
+    def step(self, trace: Trace, n: int, row: int, previous: int, mask: Optional[Floats3d]) -> None:
         xp, nO = self.xp, self.nO
         h_previous = trace.states["h"][:, previous : previous + n]
         c_previous = trace.states["c"][:, previous : previous + n]
@@ -317,10 +308,10 @@ class LSTMKernel(Kernel):
 class GRUKernel(Kernel):
     """The GRU (Cho et al. 2014), with the reset gate applied after the matrix product.
 
-        r, z = sigmoid(Wx x_t + Wh h_{t-1} + b)
-        q    = Wh h_{t-1} + bh
-        n    = tanh(Wx x_t + b + r q)
-        h_t  = (1 - z) n + z h_{t-1}
+    r, z = sigmoid(Wx x_t + Wh h_{t-1} + b)
+    q    = Wh h_{t-1} + bh
+    n    = tanh(Wx x_t + b + r q)
+    h_t  = (1 - z) n + z h_{t-1}
     """
 
     n_gates = 3
@@ -337,9 +328,7 @@ class GRUKernel(Kernel):
         trace.saved["q"] = self.xp.empty(shape, dtype=trace.gates.dtype)
         return trace
 
-    def step(
-        self, trace: Trace, n: int, row: int, previous: int, mask: Optional[Floats3d]
-    ) -> None:
+    def step(self, trace: Trace, n: int, row: int, previous: int, mask: Optional[Floats3d]) -> None:
         xp, nO = self.xp, self.nO
         h_previous = trace.states["h"][:, previous : previous + n]
         h_in = h_previous if mask is None else h_previous * mask

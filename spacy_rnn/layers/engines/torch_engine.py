@@ -11,7 +11,7 @@ import torch
 from thinc.api import torch2xp, xp2torch
 from thinc.types import Floats2d
 
-from ..packing import Packing
+from ..packing import Packing, Segment
 from .base import Cell, Direction, GradsT, ResultT, StateT
 
 _FUNCTIONS = {
@@ -58,10 +58,11 @@ class _Pass:
         self, cell: Cell, X: Floats2d, packing: Packing, direction: Direction, is_train: bool
     ) -> None:
         self.cell = cell
-        n_running = int(packing.batch_sizes[0]) if packing.n_steps else 0
+        segment = packing.whole()
+        n_running = segment.n_running
         self.X = _to_torch(X).requires_grad_(is_train)
         device = self.X.device
-        index = torch.as_tensor(packing.index(direction.reverse), device=device)
+        index = torch.as_tensor(segment.index(direction.reverse), device=device)
         order = torch.as_tensor(packing.order, device=device)
         self.rank = torch.as_tensor(packing.rank, device=device)
         self.weights = {
@@ -76,7 +77,7 @@ class _Pass:
             # Sequences of length zero, which are last, do not run: their state stays.
             running = {key: value[:n_running] for key, value in sorted_states.items()}
             if packing.n_rows:
-                Yp, final = self._call(self.X[index], packing, running)
+                Yp, final = self._call(self.X[index], segment, running)
             else:
                 Yp, final = self.X.new_zeros((0, self.weights["Wh"].shape[1])), running
             self.Y = torch.empty_like(Yp).index_copy(0, index, Yp)
@@ -111,10 +112,10 @@ class _Pass:
         return filled[0], cast(GradsT, grads), cast(StateT, d_state)
 
     def _call(
-        self, Xp: torch.Tensor, packing: Packing, states: Dict[str, torch.Tensor]
+        self, Xp: torch.Tensor, segment: Segment, states: Dict[str, torch.Tensor]
     ) -> Tuple[torch.Tensor, Dict[str, torch.Tensor]]:
         """The kernel itself. Xp: (n_rows, nI) -> (n_rows, nO)."""
-        batch_sizes = torch.as_tensor(packing.batch_sizes)  # always on the CPU
+        batch_sizes = torch.as_tensor(segment.sizes)  # always on the CPU
         # (1, n_running, nO): one layer, one direction
         hx: Any = tuple(states[key].contiguous()[None] for key in self.cell.states)
         if len(hx) == 1:
@@ -126,7 +127,15 @@ class _Pass:
             bias_h = torch.cat([bias_h[: -len(w["bh"])], w["bh"]])
         function = _FUNCTIONS[self.cell.name]
         result = function(
-            Xp, batch_sizes, hx, [w["Wx"], w["Wh"], b, bias_h], True, 1, 0.0, Xp.requires_grad, False
+            Xp,
+            batch_sizes,
+            hx,
+            [w["Wx"], w["Wh"], b, bias_h],
+            True,
+            1,
+            0.0,
+            Xp.requires_grad,
+            False,
         )
         return result[0], {key: result[1 + i][0] for i, key in enumerate(self.cell.states)}
 

@@ -1,0 +1,142 @@
+"""Check the command lines of the documentation without running what they would run."""
+
+import re
+import shlex
+import subprocess
+import sys
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Dict, List
+
+from docs_markdown import ROOT
+from thinc.api import Config
+
+# What commands write, and what therefore need not be there; see .gitignore.
+GENERATED = ("corpus/", "training/", "packages/", "metrics/", "assets/downloads/")
+FOLDERS = ("assets/", "benchmarks/", "configs/", "docs/", "scripts/", "spacy_rnn/", "tests/")
+
+
+def command_lines(text: str) -> List[List[str]]:
+    """RETURNS (List[List[str]]): The words of each command of a bash snippet."""
+    text = re.sub(r"\\\n", " ", text)
+    lines = [shlex.split(line, comments=True) for line in text.splitlines()]
+    return [_without_environment(words) for words in lines if words]
+
+
+def check_command(words: List[str]) -> None:
+    """Raise an AssertionError if a command names what does not exist."""
+    for word in words[1:]:
+        _check_path(word)
+    if words[:3] == ["python", "-m", "spacy"]:
+        check_spacy_command(words[3:])
+    elif words[:2] == ["python", "-m"]:
+        check_module(words[2], words[3:])
+    elif words[0] == "python":
+        assert (ROOT / words[1]).is_file(), f"There is no script {words[1]}"
+        check_options((words[1],), words[2:])
+    elif words[:2] == ["pip", "install"]:
+        check_extras(words[2:])
+    elif "/" in words[0]:
+        assert (ROOT / words[0]).is_file(), f"There is no {words[0]}"
+
+
+def check_spacy_command(words: List[str]) -> None:
+    """Follow the words through spaCy's commands, those of entry points among them."""
+    command = _spacy_commands()
+    words = list(words)
+    while hasattr(command, "commands"):
+        assert words, f"A command must follow '{command.name}'"
+        assert words[0] in command.commands, f"'{command.name}' has no command '{words[0]}'"
+        command = command.commands[words.pop(0)]
+    known = {option for param in command.params for option in param.opts + param.secondary_opts}
+    takes_overrides = command.context_settings.get("ignore_unknown_options", False)
+    for word in words:
+        option = word.split("=")[0]
+        if not re.match(r"--?[a-zA-Z]", option) or option in known or option == "--help":
+            continue
+        assert takes_overrides, f"'{command.name}' has no option '{option}'"
+        assert "." in option, f"'{command.name}' has no option '{option}'"
+        _check_override(option.lstrip("-"), words)
+
+
+def check_module(name: str, words: List[str]) -> None:
+    """A module of this repository must exist and have the options; others are taken as given."""
+    path = ROOT / name.replace(".", "/")
+    if (ROOT / name.split(".")[0]).is_dir():
+        assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file(), (
+            f"There is no module {name}"
+        )
+        check_options(("-m", name), words)
+
+
+def check_options(program: Any, words: List[str]) -> None:
+    """Each option must be in the program's help, for the subcommand if there is one."""
+    options = [word.split("=")[0] for word in words if word.startswith("--")]
+    text = _help(program)
+    if words and re.fullmatch(r"[a-z][\w-]*", words[0]) and re.search(rf"\b{words[0]}\b", text):
+        text += _help((*program, words[0]))
+    for option in options:
+        assert re.search(rf"{option}\b", text), f"{' '.join(program)} has no option {option}"
+
+
+def check_extras(words: List[str]) -> None:
+    """The extras of this package that are to be installed must exist."""
+    extras = _setup_cfg()["options.extras_require"]
+    for word in words:
+        for extra in re.findall(r"[\w-]+", "".join(re.findall(r"\[(.*)\]", word))):
+            assert extra in extras, f"There is no extra '{extra}'"
+
+
+def _check_path(word: str) -> None:
+    word = word.split("=")[-1].split("::")[0]
+    if word.startswith(FOLDERS) and not word.startswith(GENERATED):
+        assert (ROOT / word).exists(), f"There is no {word}"
+    if re.fullmatch(r"[\w.-]+\.(txt|toml|cfg|yml|yaml|md)", word):
+        assert (ROOT / word).exists(), f"There is no {word}"
+
+
+def _check_override(key: str, words: List[str]) -> None:
+    paths = [ROOT / word for word in words if word.endswith(".cfg")]
+    for path in paths:
+        value: Any = Config().from_disk(path, interpolate=False)
+        for part in key.split("."):
+            assert part in value, f"{path.name} has no setting {key}"
+            value = value[part]
+
+
+def _without_environment(words: List[str]) -> List[str]:
+    while re.match(r"[A-Z_]+=", words[0]):
+        words = words[1:]
+    return words
+
+
+@lru_cache(maxsize=None)
+def _spacy_commands() -> Any:
+    import typer
+    from spacy.cli._util import app
+    from spacy.util import registry
+
+    registry.cli.get_all()  # those of entry points are registered as they are loaded
+    return typer.main.get_command(app)
+
+
+@lru_cache(maxsize=None)
+def _help(program: Any) -> str:
+    result = subprocess.run(
+        [sys.executable, *program, "--help"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**__import__("os").environ, "COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1"},
+    )
+    assert result.returncode == 0, f"{' '.join(program)} --help: {result.stderr}"
+    return result.stdout
+
+
+@lru_cache(maxsize=None)
+def _setup_cfg() -> Dict[str, Any]:
+    from configparser import ConfigParser
+
+    parser = ConfigParser()
+    parser.read(Path(ROOT / "setup.cfg"), encoding="utf8")
+    return {name: dict(parser[name]) for name in parser.sections()}
