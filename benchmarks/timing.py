@@ -146,9 +146,7 @@ def _rotated(names: List[str], turn: int) -> List[str]:
 
 def _result(plan: Plan, peers: List[Peer], rates: Dict[str, List[float]]) -> Dict[str, Any]:
     gflops_per_word = 2 * N_IN * GEMM_COLUMNS / 1e9
-    by_round = {
-        mode: {peer.name: rates[f"{mode} {peer.name}"] for peer in peers} for mode in MODES
-    }
+    by_round = {mode: {peer.name: rates[f"{mode} {peer.name}"] for peer in peers} for mode in MODES}
     return {
         **asdict(plan.setting),
         "n_rounds": len(plan.rounds),

@@ -52,8 +52,6 @@ def recurrent_layer(
         if width is not None and width < 1:
             raise number_error(dim, "a positive number", width)
     initial = [f"{key}0" for key in cell.states] if train_state else []
-    drop_state = configured_dropout("recurrent_dropout", recurrent_dropout)
-    drop_weights = configured_dropout("weight_dropout", weight_dropout)
     return Model(
         name,
         forward,
@@ -61,8 +59,11 @@ def recurrent_layer(
         dims={"nO": nO, "nI": nI},
         params=dict.fromkeys([*cell.params, *initial]),
         attrs={"recurrence": cell.name, "dropout_rate": dropout},
-        layers=[drop_state, drop_weights],
-        refs={"recurrent_dropout": drop_state, "weight_dropout": drop_weights},
+        # By place, not by reference: Model.copy() does not keep references.
+        layers=[
+            configured_dropout("recurrent_dropout", recurrent_dropout),
+            configured_dropout("weight_dropout", weight_dropout),
+        ],
     )
 
 
@@ -167,7 +168,7 @@ def _rows(Xr: Ragged, width: int, dtype: Any, ops: Any) -> Floats2d:
 
 
 def _recurrent_rate(layer: Model[Any, Any]) -> float:
-    node = layer.get_ref("recurrent_dropout")
+    node = layer.layers[0]
     return float(node.attrs["rate"] if node.attrs["dropout_rate"] else 0.0)
 
 
@@ -190,12 +191,11 @@ class _Job:
         self.carry = current_carry()
         self.is_given = self.carry is not None and layer.id in self.carry.initial
         weights = {param: layer.get_param(param) for param in self.cell.params}
-        drop_weights = layer.get_ref("weight_dropout")
+        drop_state, drop_weights = layer.layers
         weights["Wh"], self.undrop_weights = drop_weights(weights["Wh"], is_train)
         shape = (n_seqs, layer.get_dim("nO"))
         dtype = weights["Wx"].dtype
         mask = None
-        drop_state = layer.get_ref("recurrent_dropout")
         if is_active(drop_state, is_train):
             mask, _ = drop_state(layer.ops.xp.ones(shape, dtype=dtype), is_train)
         state = {key: self._initial_state(key, shape, dtype) for key in self.cell.states}

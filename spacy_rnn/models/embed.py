@@ -74,39 +74,34 @@ def HashEmbed(
         init=init,
         dims={"nO": width},
         layers=layers,
-        refs={
-            "extract": layers[0],
-            "embed": embed,
-            "mix": layers[2],
-            "dropout": layers[3],
-            "vectors": layers[4] if include_static_vectors else None,
-        },
     )
     return without_blis(model)
 
 
 def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, Callable]:
     ops, width = model.ops, model.get_dim("nO")
-    features: List[Ints2d] = model.get_ref("extract").predict(docs)
+    # By place, not by reference: Model.copy() does not keep references.
+    extract, embed, mix, dropout, *further = model.layers
+    projector = further[0] if further else None
+    features: List[Ints2d] = extract.predict(docs)
     n_tokens = sum(len(feature) for feature in features)
     if not n_tokens:
         return [ops.alloc2f(0, width) for _ in docs], lambda dY: []
     keys = ops.xp.concatenate(features)
-    projector = model.get_ref("vectors") if model.has_ref("vectors") else None
     vector_keys = _vector_keys(docs) if projector is not None else None
     type_rows, token_types = distinct_rows(ops.to_numpy(keys), vector_keys)
     with one_blas_thread:
-        embedded, backprop_embed = model.get_ref("embed")(keys[ops.xp.asarray(type_rows)], is_train)
+        embedded, backprop_embed = embed(keys[ops.xp.asarray(type_rows)], is_train)
         if projector is not None:
             assert vector_keys is not None
             V = _look_up(docs[0], vector_keys[type_rows], ops)
             projected, backprop_vectors = projector(V, is_train)
             embedded = ops.xp.concatenate([embedded, projected], axis=1)
-        mixed, backprop_mix = model.get_ref("mix")(embedded, is_train)
+        mixed, backprop_mix = mix(embedded, is_train)
     index = ops.asarray1i(token_types)
     lengths = ops.asarray1i([len(feature) for feature in features])
     # Dropout falls on tokens, not on types, as it does in MultiHashEmbed.
-    Yr, backprop_dropout = model.get_ref("dropout")(Ragged(mixed[index], lengths), is_train)
+    Yr, backprop_dropout = dropout(Ragged(mixed[index], lengths), is_train)
 
     def backprop(dYs: OutT) -> InT:
         dY = backprop_dropout(to_ragged(ops, dYs)).dataXd
@@ -124,10 +119,9 @@ def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, C
 
 
 def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
-    model.get_ref("embed").initialize()
-    model.get_ref("mix").initialize()
-    if model.has_ref("vectors"):
-        projector = model.get_ref("vectors")
+    model.layers[1].initialize()
+    model.layers[2].initialize()
+    for projector in model.layers[4:]:
         if X and projector.has_dim("nI") is None:
             projector.set_dim("nI", X[0].vocab.vectors.shape[1] or 0)
         if not projector.maybe_get_dim("nI"):

@@ -76,14 +76,7 @@ def TextCatRNN(
         init=init,
         dims={"nO": nO},
         layers=layers,
-        refs={
-            "tok2vec": tok2vec,
-            "pool": pool_layer,
-            "head": head,
-            "resizable_layer": resizable_layer,
-            "output_layer": output_layer,
-            "linear_model": linear_model,
-        },
+        refs={"tok2vec": tok2vec, "output_layer": output_layer},
         attrs={
             "multi_label": not exclusive_classes,
             "resize_output": resize_output,
@@ -97,13 +90,15 @@ def TextCatRNN(
 
 
 def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, Callable]:
+    # By place, not by reference: Model.copy() does not keep references.
+    _, _, head, output, *linear = model.layers
     vectors, backprop_vectors = _pool_tokens(model, docs, is_train)
     with one_blas_thread:
-        features, backprop_head = model.get_ref("head")(vectors, is_train)
-        logits, backprop_output = model.get_ref("resizable_layer")(features, is_train)
+        features, backprop_head = head(vectors, is_train)
+        logits, backprop_output = output(features, is_train)
     backprop_linear = None
-    if model.has_ref("linear_model") and any(len(doc) for doc in docs):
-        votes, backprop_linear = model.get_ref("linear_model")(docs, is_train)
+    if linear and any(len(doc) for doc in docs):
+        votes, backprop_linear = linear[0](docs, is_train)
         logits = logits + votes
     if model.attrs["multi_label"]:
         scores = model.ops.sigmoid(logits)
@@ -121,7 +116,7 @@ def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, C
 
 
 def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
-    tok2vec = model.get_ref("tok2vec")
+    tok2vec, pool_layer, head, output, *linear = model.layers
     # Sample docs without any token would tell the layers nothing.
     sample = X if X and any(len(doc) for doc in X) else None
     tok2vec.initialize(X=sample if sample is not None else X)
@@ -129,20 +124,19 @@ def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = N
         raise ValueError(Errors.E004.format(name=tok2vec.name, dim="nO"))
     if Y is not None and model.has_dim("nO") is None:
         resize_output(model, Y.shape[1])
-    pool_layer, output_layer = model.get_ref("pool"), model.get_ref("output_layer")
     pool_layer.set_dim("nI", tok2vec.get_dim("nO"))
     pool_layer.initialize()
     width = pool_layer.get_dim("nO")
     if model.attrs["hidden_width"]:
-        for node in model.get_ref("head").walk():
+        for node in head.walk():
             if node.name == "maxout":
                 node.set_dim("nI", width)
         width = model.attrs["hidden_width"]
-        model.get_ref("head").layers[1].initialize()
-    output_layer.set_dim("nI", width)
-    output_layer.initialize()
-    if model.has_ref("linear_model"):
-        model.get_ref("linear_model").initialize(X=sample, Y=Y)
+        head.layers[1].initialize()
+    output.layers[0].set_dim("nI", width)
+    output.layers[0].initialize()
+    for linear_model in linear:
+        linear_model.initialize(X=sample, Y=Y)
 
 
 def resize_output(model: Model[InT, OutT], new_nO: int) -> Model[InT, OutT]:
@@ -152,12 +146,12 @@ def resize_output(model: Model[InT, OutT], new_nO: int) -> Model[InT, OutT]:
     new_nO (int): Number of labels.
     RETURNS (Model): The same.
     """
-    resizable_layer = resize_model(model.get_ref("resizable_layer"), new_nO)
+    resizable_layer = resize_model(model.layers[3], new_nO)
     model.set_ref("output_layer", resizable_layer.layers[0])
     for node in (resizable_layer, model):
         node.set_dim("nO", new_nO, force=True)
-    if model.has_ref("linear_model"):
-        _resize_linear_model(model.get_ref("linear_model"), new_nO)
+    for linear_model in model.layers[4:]:
+        _resize_linear_model(linear_model, new_nO)
     # Resizing has made a new layer.
     without_blis(resizable_layer)
     return model
@@ -167,11 +161,11 @@ def _pool_tokens(
     model: Model[InT, OutT], docs: InT, is_train: bool
 ) -> Tuple[Floats2d, Callable[[Floats2d], Any]]:
     """(n_docs, len(pooling) * width)"""
-    ops, pool_layer = model.ops, model.get_ref("pool")
+    ops, tok2vec, pool_layer = model.ops, model.layers[0], model.layers[1]
     if not any(len(doc) for doc in docs):
         # Not every tok2vec can do without any token.
         return ops.alloc2f(len(docs), pool_layer.get_dim("nO")), lambda dY: []
-    rows, backprop_tok2vec = model.get_ref("tok2vec")(docs, is_train)
+    rows, backprop_tok2vec = tok2vec(docs, is_train)
     Xr = to_ragged(ops, rows)
     vectors, backprop_pool = pool_layer(Xr, is_train)
     width = pool_layer.get_dim("nI")

@@ -113,7 +113,7 @@ def _without_environment(words: List[str]) -> List[str]:
 @lru_cache(maxsize=None)
 def _spacy_commands() -> Any:
     import typer
-    from spacy.cli._util import app
+    from spacy.cli import app
     from spacy.util import registry
 
     registry.cli.get_all()  # those of entry points are registered as they are loaded

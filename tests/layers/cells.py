@@ -51,7 +51,9 @@ def encoders(width: int) -> Dict[str, Callable[[], Model[List[Floats2d], List[Fl
     return table
 
 
-def randomize(model: Model[Any, Any], rng: numpy.random.RandomState, dtype: str = "float32") -> None:
+def randomize(
+    model: Model[Any, Any], rng: numpy.random.RandomState, dtype: str = "float32"
+) -> None:
     """Give every parameter a random value, zeros and ones too, so that no gradient is hidden."""
     for node in model.walk():
         for param in node.param_names:
@@ -66,7 +68,9 @@ def ragged(rng: numpy.random.RandomState, lengths: List[int], width: int, dtype:
     return Ragged(X, numpy.asarray(lengths, dtype="int32"))
 
 
-def sequences(rng: numpy.random.RandomState, lengths: List[int], width: int, dtype: str = "float32"):
+def sequences(
+    rng: numpy.random.RandomState, lengths: List[int], width: int, dtype: str = "float32"
+):
     """The same as a list of arrays."""
     return [rng.standard_normal((length, width)).astype(dtype) for length in lengths]
 

@@ -25,7 +25,7 @@ def check_layer(model, rng, lengths, is_train=False):
 
     weights = rng.standard_normal(predict().shape)
     fix_random_seed(1)
-    Y, backprop = model.begin_update(X)
+    _, backprop = model.begin_update(X)
     dX = backprop(Ragged(weights.copy(), X.lengths)).dataXd
 
     def loss():
