@@ -14,7 +14,8 @@ from .peers import N_HIDDEN, N_IN, N_OUT, Peer, clear_gradients
 
 MODES = ("inference", "training")
 N_BATCHES = 10
-WORDS_PER_ROUND = 3000  # about; at least one batch
+WORDS_PER_ROUND = 1500  # about; at least one batch
+PACKED_LIMIT = 32  # texts; packed training of more that are long takes a minute for each batch
 GEMM = "gemm"
 GEMM_COLUMNS = 4 * N_HIDDEN  # (n_tokens, 128) @ (128, 512): the input product of one direction
 
@@ -39,10 +40,16 @@ class Plan:
 
     n_rounds (int): Rounds.
     n_batches (int): Different batches; all are used.
+    with_packed (bool): Train the packed models whatever it takes.
     """
 
-    def __init__(self, setting: Setting, n_rounds: int, n_batches: int) -> None:
+    def __init__(
+        self, setting: Setting, n_rounds: int, n_batches: int, with_packed: bool = False
+    ) -> None:
         self.setting = setting
+        self.train_packed = (
+            with_packed or setting.docs == "short" or setting.batch_size <= PACKED_LIMIT
+        )
         self.lengths = draw_lengths(setting.docs, setting.batch_size, n_batches)
         mean_words = setting.batch_size * MEAN_LENGTHS[setting.docs]
         per_round = max(round(WORDS_PER_ROUND / mean_words), -(-n_batches // n_rounds))
@@ -74,11 +81,12 @@ def measure(plan: Plan, peers: List[Peer], on_words: Callable[[int], None]) -> D
     peers (List[Peer]): The models.
     on_words (Callable[[int], None]): Told how many words have been read, for the progress.
     RETURNS (Dict[str, Any]): Words per second by mode and model: in each round, and the median
-        of the rounds. A round's are its words divided by the sum of its times.
+        of the rounds. A round's are its words divided by the sum of its times. Models that are
+        left out are not in it.
     """
     widths = [peer.in_width for peer in peers]
     batches = [make_batch(lengths, widths, N_OUT) for lengths in plan.lengths]
-    tasks = _tasks(peers)
+    tasks = _tasks(plan, peers)
     rates: Dict[str, List[float]] = {name: [] for name in tasks}
     turn = 0
     with use_threads(plan.setting.threads):
@@ -94,7 +102,7 @@ def measure(plan: Plan, peers: List[Peer], on_words: Callable[[int], None]) -> D
             n_words = sum(batches[i].n_words for i in indices)
             for name in tasks:
                 rates[name].append(n_words / seconds[name])
-    return _result(plan, peers, rates)
+    return _result(plan, rates)
 
 
 def time_inference(peer: Peer, batch: Batch) -> float:
@@ -128,14 +136,15 @@ def time_gemm(batch: Batch) -> float:
     return perf_counter() - start
 
 
-def _tasks(peers: List[Peer]) -> Dict[str, Callable[[Batch], float]]:
+def _tasks(plan: Plan, peers: List[Peer]) -> Dict[str, Callable[[Batch], float]]:
     def bind(function: Callable[[Peer, Batch], float], peer: Peer) -> Callable[[Batch], float]:
         return lambda batch: function(peer, batch)
 
     tasks: Dict[str, Callable[[Batch], float]] = {GEMM: time_gemm}
     for mode, function in zip(MODES, (time_inference, time_training)):
         for peer in peers:
-            tasks[f"{mode} {peer.name}"] = bind(function, peer)
+            if mode == "inference" or plan.train_packed or not peer.is_packed:
+                tasks[f"{mode} {peer.name}"] = bind(function, peer)
     return tasks
 
 

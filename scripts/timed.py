@@ -14,7 +14,8 @@ from wasabi import msg
 
 def main() -> None:
     if len(sys.argv) < 4 or sys.argv[2] != "--":
-        msg.fail("Usage: python scripts/timed.py OUTPUT.json -- COMMAND ...", exits=2)
+        msg.fail("Usage: python scripts/timed.py OUTPUT.json -- COMMAND ...")
+        sys.exit(2)
     output, command = Path(sys.argv[1]), sys.argv[3:]
     if command[0] == "python":
         command[0] = sys.executable

@@ -39,11 +39,11 @@ def from_torch(module: "torch.nn.Module") -> Model[Ragged, Ragged]:
     """
     torch = _import_torch("from_torch")
     kinds = (torch.nn.RNN, torch.nn.LSTM, torch.nn.GRU)
-    if not isinstance(module, kinds) or getattr(module, "proj_size", 0):
+    is_projected = bool(getattr(module, "proj_size", 0))
+    if not isinstance(module, kinds) or is_projected:
         raise ValueError(
             Errors.E012.format(
-                found=f"a {type(module).__name__}"
-                + (" with proj_size" if getattr(module, "proj_size", 0) else ""),
+                found=f"a {type(module).__name__}" + (" with proj_size" if is_projected else ""),
                 expected="an nn.RNN, nn.LSTM (proj_size=0) or nn.GRU",
                 advice="Take the recurrent module out of the network that it is part of.",
             )
@@ -104,11 +104,11 @@ def _read(module: Any, suffix: str, dropout: float) -> Model[Ragged, Ragged]:
     nO = module.hidden_size
     layer = _CONSTRUCTORS[name](nO, W["ih"].shape[1], **options)
     layer.initialize()
-    asarray = layer.ops.asarray
+    asarray: Any = layer.ops.asarray
     layer.set_param("Wx", asarray(W["ih"]))
     layer.set_param("Wh", asarray(W["hh"]))
     if not module.bias:
-        layer.set_param("b", layer.get_param("b") * 0)
+        layer.set_param("b", layer.ops.alloc1f(len(W["ih"])))
         return layer
     b, bh = (_to_numpy(getattr(module, f"bias_{key}{suffix}")) for key in ("ih", "hh"))
     if name == "GRU":

@@ -1,9 +1,9 @@
 """Read each sequence from both ends."""
 
-from typing import Callable, Optional, Tuple
+from typing import Callable, Optional, Tuple, cast
 
 from thinc.api import Model
-from thinc.types import Ragged
+from thinc.types import Floats2d, Ragged
 
 from .packing import reversal_index
 from .recurrent import can_share_loop, check_rows, run_layers
@@ -49,10 +49,10 @@ def forward(model: Model[InT, OutT], Xr: InT, is_train: bool) -> Tuple[OutT, Cal
     Y = xp.concatenate([Y_fw.dataXd, Y_bw.dataXd[turn]], axis=1)
 
     def backprop(dYr: OutT) -> InT:
-        dY = dYr.dataXd.reshape((-1, model.get_dim("nO")))
-        dX = backprop_fw(Ragged(xp.ascontiguousarray(dY[:, :nO]), Xr.lengths)).dataXd
-        dX = dX + backprop_bw(Ragged(dY[turn, nO:], Xr.lengths)).dataXd[turn]
-        return Ragged(dX, Xr.lengths)
+        dY = cast(Floats2d, dYr.dataXd.reshape((-1, model.get_dim("nO"))))
+        dX_fw = backprop_fw(Ragged(xp.ascontiguousarray(dY[:, :nO]), Xr.lengths))
+        dX_bw = backprop_bw(Ragged(dY[turn, nO:], Xr.lengths))
+        return Ragged(dX_fw.dataXd + dX_bw.dataXd[turn], Xr.lengths)
 
     return Ragged(Y, Xr.lengths), backprop
 

@@ -1,7 +1,7 @@
 """Initializers of weight matrices."""
 
 from functools import partial
-from typing import Callable, Tuple
+from typing import Callable, Tuple, cast
 
 from thinc.api import Ops
 from thinc.types import FloatsXd
@@ -28,7 +28,7 @@ def orthogonal_init(ops: Ops, shape: Tuple[int, ...], *, gain: float = 1.0) -> F
     q, r = numpy.linalg.qr(normal)
     q *= numpy.sign(numpy.diagonal(r))  # makes the distribution uniform over rotations
     matrix = q if rows >= columns else q.T
-    return ops.asarray((gain * matrix).astype("float32"))
+    return cast(FloatsXd, ops.xp.asarray(gain * matrix, dtype="float32"))
 
 
 def configure_orthogonal_init(gain: float = 1.0) -> InitT:

@@ -1,7 +1,7 @@
 """Long short-term memory."""
 
 from functools import partial
-from typing import Optional
+from typing import Any, Optional
 
 from thinc.api import Model, glorot_uniform_init
 from thinc.types import Ragged
@@ -73,6 +73,6 @@ def init(
 ) -> None:
     init_parameters(model, X, Y, init_Wx, init_Wh)
     nO = model.get_dim("nO")
-    b = model.get_param("b")
+    b: Any = model.get_param("b")
     b[nO : 2 * nO] = forget_bias
     model.set_param("b", b)

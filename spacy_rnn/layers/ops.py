@@ -17,6 +17,6 @@ def without_blis(model: ModelT) -> ModelT:
     RETURNS (Model): The same.
     """
     for node in model.walk():
-        if type(node.ops) is NumpyOps and node.ops.use_blis:
+        if type(node.ops) is NumpyOps and getattr(node.ops, "use_blis", False):
             node.ops = NumpyOps(use_blis=False)
     return model

@@ -50,7 +50,7 @@ def forward(model: Model[InT, OutT], Xr: InT, is_train: bool) -> Tuple[OutT, Cal
     ops, nI = model.ops, model.get_dim("nI")
     lengths = ops.to_numpy(Xr.lengths)
     present = ops.xp.asarray(lengths.nonzero()[0])
-    rows = Xr.dataXd if Xr.dataXd.size else ops.alloc2f(0, nI)
+    rows = cast(Floats2d, Xr.dataXd if Xr.dataXd.size else ops.alloc2f(0, nI))
     hows = model.attrs["pooling"]
     Y = ops.xp.zeros((len(lengths), nI * len(hows)), dtype=rows.dtype)
     # What pools need not know of sequences without rows.
@@ -126,7 +126,7 @@ def _max(model: Model[InT, OutT], X: Floats2d, lengths: Ints1d) -> PoolT:
 def _attention(model: Model[InT, OutT], X: Floats2d, lengths: Ints1d) -> PoolT:
     ops, xp = model.ops, model.ops.xp
     Q = cast(Floats1d, model.get_param("Q"))
-    scores = (X @ Q)[:, None]  # (n_tokens, 1)
+    scores = cast(Floats2d, xp.expand_dims(X @ Q, 1))  # (n_tokens, 1)
     scores = scores - _repeat(ops, _max(model, scores, lengths)[0], lengths)
     weights = xp.exp(scores)
     weights /= _repeat(ops, ops.reduce_sum(weights, lengths), lengths)

@@ -64,7 +64,7 @@ def to_ragged(ops: Ops, Xs: List[Floats2d]) -> Ragged:
 
 def to_list(Xr: Ragged, width: int) -> List[Floats2d]:
     """RETURNS (List[Floats2d]): (length, width) for each sequence: views, not copies."""
-    X = Xr.dataXd.reshape((-1, width))
+    X = cast(Floats2d, Xr.dataXd.reshape((-1, width)))
     sequences = []
     start = 0
     for length in Xr.lengths.tolist():

@@ -73,8 +73,9 @@ def init_parameters(
     """Set the dims that are missing, fill Wx and Wh gate by gate, and zero the others."""
     cell = CELLS[model.attrs["recurrence"]]
     for dim, sample in (("nI", X), ("nO", Y)):
-        if model.has_dim(dim) is None and sample is not None and sample.dataXd.shape[1]:
-            model.set_dim(dim, sample.dataXd.shape[1])
+        width = sample.dataXd.shape[-1] if sample is not None else 0
+        if model.has_dim(dim) is None and width:
+            model.set_dim(dim, width)
         if model.has_dim(dim) is None:
             raise ValueError(Errors.E004.format(name=model.name, dim=dim))
     nO, nI = model.get_dim("nO"), model.get_dim("nI")

@@ -14,7 +14,7 @@ from thinc.api import (
     glorot_uniform_init,
 )
 from thinc.api import HashEmbed as EmbedAttribute
-from thinc.types import Floats2d, Ints2d, Ragged
+from thinc.types import Floats1d, Floats2d, Ints1d, Ints2d, Ragged
 from thinc.util import partial
 
 from ..errors import Errors, number_error
@@ -55,7 +55,7 @@ def HashEmbed(
     if width < 1:
         raise number_error("width", "a positive number", width)
     # Seeds as in MultiHashEmbed, so that the same tables mean the same.
-    tables = [
+    tables: List[Model[Ints2d, Floats2d]] = [
         EmbedAttribute(width, n_rows, column=i, seed=8 + i, dropout=0.0)
         for i, n_rows in enumerate(rows)
     ]
@@ -98,7 +98,7 @@ def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, C
             projected, backprop_vectors = projector(V, is_train)
             embedded = ops.xp.concatenate([embedded, projected], axis=1)
         mixed, backprop_mix = mix(embedded, is_train)
-    index = ops.asarray1i(token_types)
+    index = ops.asarray1i(cast(Ints1d, token_types))
     lengths = ops.asarray1i([len(feature) for feature in features])
     # Dropout falls on tokens, not on types, as it does in MultiHashEmbed.
     Yr, backprop_dropout = dropout(Ragged(mixed[index], lengths), is_train)
@@ -188,14 +188,16 @@ def _project_vectors(width: int) -> Model[Floats2d, Floats2d]:
 def _project_forward(
     model: Model[Floats2d, Floats2d], V: Floats2d, is_train: bool
 ) -> Tuple[Floats2d, Callable]:
-    W = model.get_param("W")
+    W = cast(Floats2d, model.get_param("W"))
     if V.shape[1] != W.shape[1]:
         raise ValueError(Errors.E003.format(name=model.name, expected=W.shape[1], found=V.shape[1]))
     Y = model.ops.gemm(V, W, trans2=True)
     mask = None
     if is_train:
         # One mask for the batch, as in spaCy's layer: whole dimensions of the vectors fall out.
-        mask = model.ops.get_dropout_mask((Y.shape[1],), model.attrs["dropout_rate"])
+        mask = cast(
+            Floats1d, model.ops.get_dropout_mask((Y.shape[1],), model.attrs["dropout_rate"])
+        )
         Y *= mask
 
     def backprop(dY: Floats2d) -> Floats2d:

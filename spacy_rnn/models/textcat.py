@@ -66,7 +66,7 @@ def TextCatRNN(
     bias = NEW_LABEL_BIAS["exclusive" if exclusive_classes else "multi_label"]
     output_layer = Linear(nO=nO, init_W=zero_init)
     resize_layer = partial(resize_linear_weighted, fill_defaults={"W": 0.0, "b": bias})
-    resizable_layer = resizable(output_layer, resize_layer=resize_layer)
+    resizable_layer: Model[Floats2d, Floats2d] = resizable(output_layer, resize_layer=resize_layer)
     layers: List[Model[Any, Any]] = [tok2vec, pool_layer, head, resizable_layer]
     if linear_model is not None:
         layers.append(linear_model)

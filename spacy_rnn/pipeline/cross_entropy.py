@@ -128,11 +128,12 @@ def output_gradient(model: Model[Any, Floats2d], d_logits: Floats2d, scores: Flo
     """
     if model.attrs.get("gradient_of") == "logits":
         return d_logits
+    xp = model.ops.xp
     node: Model[Any, Any] = model
     while node.layers:
         node = node.layers[-1]
     if node.name == "softmax_activation":
-        return d_logits / scores.clip(1e-6)
+        return d_logits / xp.maximum(scores, 1e-6)
     if node.name == "logistic":
-        return d_logits / (scores * (1.0 - scores)).clip(1e-6)
+        return d_logits / xp.maximum(scores * (1.0 - scores), 1e-6)
     return d_logits

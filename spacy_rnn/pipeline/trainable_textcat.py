@@ -113,7 +113,7 @@ class CrossEntropyTextcat(TextCategorizer):
             scores,
             truths,  # type: ignore[arg-type]
             ops.asarray2f(known),  # type: ignore[arg-type]
-            ops.asarray2f(weights),  # type: ignore[arg-type]
+            ops.asarray2f(weights),
             exclusive=self.exclusive,
             label_smoothing=cast(float, self.cfg["label_smoothing"]),
         )

@@ -8,9 +8,10 @@ logistic function is not.
 
 from typing import Any, Dict, List, Optional, Tuple, Type
 
-from thinc.types import Floats3d
-
 from .base import GradsT
+
+# The stubs of Thinc's array types know no Ellipsis in an index, which is all that we use here.
+Floats3d = Any
 
 
 class Trace:

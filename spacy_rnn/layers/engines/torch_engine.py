@@ -14,7 +14,7 @@ from thinc.types import Floats2d
 from ..packing import Packing, Segment
 from .base import Cell, Direction, GradsT, ResultT, StateT
 
-_FUNCTIONS = {
+_FUNCTIONS: Dict[str, Any] = {
     "elman_tanh": torch._VF.rnn_tanh,
     "elman_relu": torch._VF.rnn_relu,
     "lstm": torch._VF.lstm,
