@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from typing import Dict, List
 
 import numpy
-from thinc.types import Floats2d
+from numpy.typing import NDArray
 
+# (length, width) for each text
+VectorsT = List[NDArray[numpy.float32]]
 # Lengths are drawn from a gamma distribution of this shape: skewed to the right, with a standard
 # deviation of half the mean. At least one token each.
 SHAPE = 4.0
@@ -18,13 +20,13 @@ class Batch:
     """Vectors of a batch of texts, and a gradient for what comes out of them.
 
     lengths (List[int]): Tokens of each text.
-    inputs (Dict[int, List[Floats2d]]): By their width, (length, width) for each text.
-    gradients (List[Floats2d]): (length, nO) for each text.
+    inputs (Dict[int, VectorsT]): By their width, (length, width) for each text.
+    gradients (VectorsT): (length, nO) for each text.
     """
 
     lengths: List[int]
-    inputs: Dict[int, List[Floats2d]]
-    gradients: List[Floats2d]
+    inputs: Dict[int, VectorsT]
+    gradients: VectorsT
 
     @property
     def n_words(self) -> int:
@@ -61,6 +63,6 @@ def padding_factor(lengths: List[int]) -> float:
     return len(lengths) * max(lengths) / sum(lengths)
 
 
-def _vectors(rng: numpy.random.Generator, lengths: List[int], width: int) -> List[Floats2d]:
+def _vectors(rng: numpy.random.Generator, lengths: List[int], width: int) -> VectorsT:
     # An array of its own for each text, as an embedding layer hands them over.
     return [rng.standard_normal((length, width), dtype="float32") for length in lengths]

@@ -3,9 +3,8 @@
 from typing import Dict, List, Tuple
 
 import numpy
-from thinc.types import Floats2d
 
-from .batches import Batch
+from .batches import Batch, VectorsT
 from .peers import BASELINE, N_HIDDEN, N_OUT, OURS, Peer, clear_gradients
 
 TOLERANCES: Dict[str, float] = {"outputs": 1e-5, "gradients": 1e-4}
@@ -39,7 +38,7 @@ def check_same_work(peers: List[Peer], batch: Batch) -> Dict[str, float]:
     return differences
 
 
-def _run(peer: Peer, batch: Batch) -> Tuple[List[Floats2d], List[Floats2d]]:
+def _run(peer: Peer, batch: Batch) -> Tuple[VectorsT, VectorsT]:
     """Outputs and gradients of the inputs; predictions must equal the outputs in training."""
     Xs = batch.inputs[peer.in_width]
     with peer.active():
@@ -52,5 +51,5 @@ def _run(peer: Peer, batch: Batch) -> Tuple[List[Floats2d], List[Floats2d]]:
     return Ys, dXs
 
 
-def _largest(one: List[Floats2d], other: List[Floats2d]) -> float:
+def _largest(one: VectorsT, other: VectorsT) -> float:
     return float(numpy.abs(numpy.concatenate(one) - numpy.concatenate(other)).max())

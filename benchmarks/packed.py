@@ -1,16 +1,17 @@
 """torch's LSTM over a PackedSequence, from and to lists of arrays, without any padding."""
 
-from typing import Any, Callable, List, Tuple
+from typing import Any, Callable, Tuple
 
 import numpy
 import torch
 from numpy.typing import NDArray
-from thinc.api import ArgsKwargs, Model, PyTorchWrapper_v3, torch2xp, xp2torch
-from thinc.types import Floats2d
+from thinc.api import ArgsKwargs, Model, PyTorchWrapper_v3
 from torch.nn.utils.rnn import PackedSequence
 
-InT = List[Floats2d]
-OutT = List[Floats2d]
+from .batches import VectorsT
+
+InT = VectorsT
+OutT = VectorsT
 IntsT = NDArray[numpy.int64]
 
 
@@ -36,7 +37,7 @@ def PyTorchLSTMPacked(nO: int, nI: int) -> Model[InT, OutT]:
 
     nO (int): Width of the output, half of it for each direction.
     nI (int): Width of the input.
-    RETURNS (Model[List[Floats2d], List[Floats2d]]): (length, nI) -> (length, nO) for each text.
+    RETURNS (Model[VectorsT, VectorsT]): (length, nI) -> (length, nO) for each text.
     """
     return PyTorchWrapper_v3(
         PackedLSTM(nO, nI), convert_inputs=pack_inputs, convert_outputs=unpack_outputs
@@ -47,9 +48,9 @@ def pack_inputs(model: Model[Any, Any], Xs: InT, is_train: bool) -> Tuple[ArgsKw
     order, batch_sizes = packing(Xs)
 
     def backprop(dX: ArgsKwargs) -> InT:
-        return unpack(torch2xp(dX.args[0]), order, Xs)
+        return unpack(dX.args[0].numpy(), order, Xs)
 
-    rows = xp2torch(numpy.concatenate(Xs)[order], requires_grad=is_train)
+    rows = torch.as_tensor(numpy.concatenate(Xs)[order]).requires_grad_(is_train)
     return ArgsKwargs(args=(rows, torch.as_tensor(batch_sizes)), kwargs={}), backprop
 
 
@@ -60,10 +61,10 @@ def unpack_outputs(
     order, _ = packing(Xs)
 
     def backprop(dYs: OutT) -> ArgsKwargs:
-        dY = xp2torch(numpy.concatenate(dYs)[order])
+        dY = torch.as_tensor(numpy.concatenate(dYs)[order])
         return ArgsKwargs(args=((Y,),), kwargs={"grad_tensors": (dY,)})
 
-    return unpack(torch2xp(Y), order, Xs), backprop
+    return unpack(Y.detach().numpy(), order, Xs), backprop
 
 
 def packing(Xs: InT) -> Tuple[IntsT, IntsT]:
@@ -80,7 +81,7 @@ def packing(Xs: InT) -> Tuple[IntsT, IntsT]:
     return order, numpy.bincount(steps)
 
 
-def unpack(rows: Floats2d, order: IntsT, Xs: InT) -> List[Floats2d]:
+def unpack(rows: NDArray[numpy.float32], order: IntsT, Xs: InT) -> VectorsT:
     """RETURNS (List[Floats2d]): (length, width) for each text."""
     flat = numpy.empty_like(rows)
     flat[order] = rows

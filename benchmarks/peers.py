@@ -8,7 +8,6 @@ import numpy
 import torch
 from spacy.util import registry
 from thinc.api import Model, PyTorchLSTM, fix_random_seed, with_padded
-from thinc.types import Floats2d
 
 from spacy_rnn.interop import to_torch
 from spacy_rnn.layers import use_engine
@@ -17,7 +16,7 @@ from spacy_rnn.models import RNNEncoder
 
 from .packed import PyTorchLSTMPacked
 
-EncoderT = Model[List[Floats2d], List[Floats2d]]
+EncoderT = Model[Any, Any]
 N_IN = 128
 N_HIDDEN = 128  # of each direction
 N_OUT = 2 * N_HIDDEN
@@ -74,7 +73,7 @@ def build_peers() -> List[Peer]:
     fix_random_seed(0)
     lstm = _initialized(RNNEncoder("lstm", N_OUT, 1), N_IN)
     # What spacy.TorchBiLSTMEncoder.v1 builds; that takes one width for input and output both.
-    padded = with_padded(PyTorchLSTM(N_OUT, N_IN, bi=True, depth=1, dropout=0.0))
+    padded: EncoderT = with_padded(PyTorchLSTM(N_OUT, N_IN, bi=True, depth=1, dropout=0.0))
     packed = PyTorchLSTMPacked(N_OUT, N_IN)
     for model in (padded, packed):
         torch_lstm(model).load_state_dict(to_torch(lstm).state_dict())
@@ -107,7 +106,7 @@ def clear_gradients(model: Model[Any, Any]) -> None:
     for node in model.walk():
         for param in node.param_names:
             if node.has_grad(param):
-                node.set_grad(param, numpy.zeros_like(node.get_grad(param)))
+                node.set_grad(param, node.get_grad(param) * 0)
     for module in _torch_modules(model):
         module.zero_grad(set_to_none=True)
 

@@ -21,11 +21,11 @@ def print_machine(machine: Dict[str, Any]) -> None:
     if "OPENBLAS_CORETYPE" in machine["openblas_settings"]:
         msg.warn(
             "OPENBLAS_CORETYPE decides which kernels NumPy's products run on: it can hold them to "
-            "slower ones than this processor could run. torch does not obey it."
+            "slower ones than this processor could run. torch and BLIS do not obey it."
         )
     if machine["blis_kernels"] == "generic":
         msg.warn(
-            "BLIS runs its generic kernels here, a third as fast as others or less. "
+            "BLIS runs its generic kernels here, slower than those made for a processor. "
             "MaxoutWindow-BLAS shows the same model without them."
         )
 

@@ -1,6 +1,7 @@
 """Interleaved timing: every model runs on every batch before any runs on the next one."""
 
 import contextlib
+import math
 from dataclasses import asdict, dataclass
 from time import perf_counter
 from typing import Any, Callable, Dict, Iterator, List
@@ -52,9 +53,9 @@ class Plan:
         )
         self.lengths = draw_lengths(setting.docs, setting.batch_size, n_batches)
         mean_words = setting.batch_size * MEAN_LENGTHS[setting.docs]
-        per_round = max(round(WORDS_PER_ROUND / mean_words), -(-n_batches // n_rounds))
-        order = [i % n_batches for i in range(n_rounds * min(per_round, n_batches))]
-        self.rounds = [order[r::n_rounds] for r in range(n_rounds)]
+        size = max(round(WORDS_PER_ROUND / mean_words), math.ceil(n_batches / n_rounds))
+        starts = range(0, n_rounds * size, size)
+        self.rounds = [[i % n_batches for i in range(s, s + size)] for s in starts]
 
     @property
     def n_words(self) -> int:
@@ -153,9 +154,13 @@ def _rotated(names: List[str], turn: int) -> List[str]:
     return names[start:] + names[:start]
 
 
-def _result(plan: Plan, peers: List[Peer], rates: Dict[str, List[float]]) -> Dict[str, Any]:
+def _result(plan: Plan, rates: Dict[str, List[float]]) -> Dict[str, Any]:
     gflops_per_word = 2 * N_IN * GEMM_COLUMNS / 1e9
-    by_round = {mode: {peer.name: rates[f"{mode} {peer.name}"] for peer in peers} for mode in MODES}
+    by_round: Dict[str, Dict[str, List[float]]] = {mode: {} for mode in MODES}
+    for task, values in rates.items():
+        if task != GEMM:
+            mode, name = task.split()
+            by_round[mode][name] = values
     return {
         **asdict(plan.setting),
         "n_rounds": len(plan.rounds),

@@ -75,7 +75,7 @@ def HashEmbed(
         dims={"nO": width},
         layers=layers,
     )
-    return without_blis(model)
+    return model
 
 
 def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, Callable]:
@@ -97,7 +97,7 @@ def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, C
             V = _look_up(docs[0], vector_keys[type_rows], ops)
             projected, backprop_vectors = projector(V, is_train)
             embedded = ops.xp.concatenate([embedded, projected], axis=1)
-        mixed, backprop_mix = mix(embedded, is_train)
+        mixed, backprop_mix = without_blis(mix)(embedded, is_train)
     index = ops.asarray1i(cast(Ints1d, token_types))
     lengths = ops.asarray1i([len(feature) for feature in features])
     # Dropout falls on tokens, not on types, as it does in MultiHashEmbed.

@@ -19,9 +19,9 @@ OutT = Floats2d
 PoolingT = Literal["last", "mean", "max", "attention"]
 
 # Where the bias of a label starts that is added to a trained model. The new label must not take
-# probability from the old ones, but must still be able to learn: exp(-20) is below the precision
-# of float32, and is unlearned within some tens of updates.
-NEW_LABEL_BIAS = {"exclusive": -20.0, "multi_label": -4.0}
+# probability from the old ones, but must still be able to learn: exp(-14) is hardly above the
+# precision of float32, and is unlearned within a hundred updates or two.
+NEW_LABEL_BIAS = {"exclusive": -14.0, "multi_label": -4.0}
 
 
 def TextCatRNN(
@@ -86,7 +86,7 @@ def TextCatRNN(
     )
     if linear_model is not None and nO is not None:
         _resize_linear_model(linear_model, nO)
-    return without_blis(model)
+    return model
 
 
 def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, Callable]:
@@ -94,12 +94,14 @@ def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, C
     _, _, head, output, *linear = model.layers
     vectors, backprop_vectors = _pool_tokens(model, docs, is_train)
     with one_blas_thread:
-        features, backprop_head = head(vectors, is_train)
-        logits, backprop_output = output(features, is_train)
+        features, backprop_head = without_blis(head)(vectors, is_train)
+        logits, backprop_output = without_blis(output)(features, is_train)
     backprop_linear = None
-    if linear and any(len(doc) for doc in docs):
-        votes, backprop_linear = linear[0](docs, is_train)
-        logits = logits + votes
+    present = [i for i, doc in enumerate(docs) if len(doc)]
+    if linear and present:
+        # spaCy's n-grams fail on a doc without any token.
+        votes, backprop_linear = linear[0]([docs[i] for i in present], is_train)
+        logits[present] += votes
     if model.attrs["multi_label"]:
         scores = model.ops.sigmoid(logits)
     else:
@@ -107,7 +109,7 @@ def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, C
 
     def backprop(d_logits: OutT) -> InT:
         if backprop_linear is not None:
-            backprop_linear(d_logits)
+            backprop_linear(d_logits[present])
         with one_blas_thread:
             d_vectors = backprop_head(backprop_output(d_logits))
         return cast(InT, backprop_vectors(d_vectors))
@@ -118,7 +120,7 @@ def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, C
 def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
     tok2vec, pool_layer, head, output, *linear = model.layers
     # Sample docs without any token would tell the layers nothing.
-    sample = X if X and any(len(doc) for doc in X) else None
+    sample = [doc for doc in X or [] if len(doc)] or None
     tok2vec.initialize(X=sample if sample is not None else X)
     if tok2vec.has_dim("nO") is not True:
         raise ValueError(Errors.E004.format(name=tok2vec.name, dim="nO"))
@@ -152,8 +154,6 @@ def resize_output(model: Model[InT, OutT], new_nO: int) -> Model[InT, OutT]:
         node.set_dim("nO", new_nO, force=True)
     for linear_model in model.layers[4:]:
         _resize_linear_model(linear_model, new_nO)
-    # Resizing has made a new layer.
-    without_blis(resizable_layer)
     return model
 
 

@@ -6,7 +6,6 @@ saves the two seconds that each process takes to start.
 
 import inspect
 import json
-import os
 import random
 import re
 import subprocess
@@ -69,6 +68,9 @@ depth = 1
 max_steps = 40
 eval_frequency = 20
 
+[training.logger]
+@loggers = "spacy.ConsoleLogger.v3"
+
 [training.optimizer]
 @optimizers = "Adam.v1"
 learn_rate = 0.02
@@ -112,11 +114,10 @@ def run(*arguments: Any) -> str:
     return result.output
 
 
-def run_process(*arguments: Any, **environment: str) -> str:
+def run_process(*arguments: Any) -> str:
     """RETURNS (str): What the command printed, as a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "spacy", *map(str, arguments)],
-        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         timeout=300,
@@ -145,7 +146,7 @@ def make_docs(n_docs: int, seed: int, exclusive: bool) -> List[Doc]:
 def prepare(path: Path, factory: str) -> Work:
     """Write the data and the base config, and fill the config."""
     exclusive = factory == "rnn_textcat"
-    for name, n_docs, seed in (("train", 60, 0), ("dev", 20, 1)):
+    for name, n_docs, seed in (("train", 120, 0), ("dev", 20, 1)):
         docs = make_docs(n_docs, seed, exclusive)
         DocBin(docs=docs, store_user_data=True).to_disk(path / f"{name}.spacy")
     text = BASE_CONFIG.replace("FACTORY", factory).replace("EXCLUSIVE", json.dumps(exclusive))
@@ -247,30 +248,27 @@ def test_debug_config_shows_where_our_functions_come_from(single):
         ("spacy-rnn.HashEmbed.v1", "spacy_rnn.models.embed"),
         ("spacy-rnn.RNNEncoder.v1", "spacy_rnn.models.encoder"),
     ):
-        assert f"@{function}" in output.replace("architectures", "@").replace("@.", "@") or (
-            function in output
-        )
-        assert module in output
+        assert re.search(rf"Name +{function}\s+Module +{module}\s", output)
 
 
 @pytest.mark.parametrize(
-    ("section", "value", "complaint"),
+    ("setting", "value", "complaint"),
     [
-        ("components.textcat.model.tok2vec.encode.width", "15", "E001"),
-        ("components.textcat.model.tok2vec.encode.cell", "rnn", "E002"),
-        ("components.textcat.model.tok2vec.encode.depth", "deep", "not a valid integer"),
+        ("width", "15", "[E001] width=15 is odd"),
+        ("cell", "rnn", "[E002] Unknown cell 'rnn'"),
+        ("depth", "deep", "encode -> depth"),
     ],
 )
-def test_debug_config_names_what_is_wrong(single, section, value, complaint):
-    arguments = ["debug", "config", str(single.config), f"--{section}", value, *single.data]
-    result = CliRunner().invoke(app, arguments)
+def test_debug_config_names_the_setting_that_is_wrong(single, setting, value, complaint):
+    option = f"--components.textcat.model.tok2vec.encode.{setting}"
+    result = CliRunner().invoke(app, ["debug", "config", str(single.config), option, value])
     assert result.exit_code == 1
     assert complaint in result.output + str(result.exception)
 
 
 def test_debug_data_reads_the_corpora(work):
     output = run("debug", "data", work.config, *work.data)
-    assert "60 training docs" in output
+    assert "120 training docs" in output
     assert "20 evaluation docs" in output
 
 
@@ -281,7 +279,8 @@ def test_debug_model_shows_every_parameter_with_its_shape(single):
     assert "model looks good" in output
     model = load_model(single.model).get_pipe("textcat").model
     names = [node.name for node in model.walk()]
-    assert re.findall(r"Layer \d+: model ID \d+:\s+'([^']+)'", output) == names
+    shown = re.findall(r"Layer \d+: model ID \d+:\s+'([^']+)'", output)
+    assert [" ".join(name.split()) for name in shown] == names
     for expected in ("param Wx", "param Wh", "param E", "dim nO: 16"):
         assert expected in output
 
@@ -305,7 +304,7 @@ def test_find_threshold_prints_the_best_threshold(multi):
     rows = dict(re.findall(r"^([\d.]+) +([\d.]+)\s*$", output, re.M))
     assert list(rows) == ["0.0", "0.25", "0.5", "0.75", "1.0"]
     best, score = re.findall(
-        r"Best threshold: ([\d.]+) with cats_macro_f value of ([\d.]+)", output
+        r"Best threshold: ([\d.]+) with cats_macro_f value of (\d\.\d+)", output
     )[0]
     assert float(score) == 1.0
     assert 0.0 < float(best) < 1.0
@@ -366,6 +365,10 @@ def test_assemble_joins_sourced_components(single, multi, tmp_path):
         assert joined(text).cats == pytest.approx(expected, abs=1e-5)
 
 
+# spaCy leaves the files that it writes to the garbage collector.
+@pytest.mark.filterwarnings(
+    "ignore:.*unclosed file", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
 def test_package_requires_spacy_rnn(single, tmp_path):
     run("package", single.model, tmp_path, "--name", "tone", "--build", "none")
     (meta,) = tmp_path.glob("en_tone-*/meta.json")
@@ -374,10 +377,11 @@ def test_package_requires_spacy_rnn(single, tmp_path):
 
 
 def pretrain(work: Work, path: Path, objective: Dict[str, Any], vectors: Optional[Path]) -> Path:
-    """RETURNS (Path): The weights after three epochs."""
+    """RETURNS (Path): The weights after twenty epochs."""
     run("init", "fill-config", work.config, path / "pretrain.cfg", "--pretraining")
     config = load_config(path / "pretrain.cfg", interpolate=False)
-    config["pretraining"].update(component="textcat", layer="tok2vec", max_epochs=3)
+    config["pretraining"].update(component="textcat", layer="tok2vec", max_epochs=20)
+    config["pretraining"]["optimizer"]["learn_rate"] = 0.005
     config["pretraining"]["objective"] = objective
     config["paths"]["vectors"] = str(vectors) if vectors else None
     config.to_disk(path / "pretrain.cfg")
@@ -385,8 +389,10 @@ def pretrain(work: Work, path: Path, objective: Dict[str, Any], vectors: Optiona
     srsly.write_jsonl(path / "raw.jsonl", [{"text": text} for text in texts])
     raw = ["--paths.raw_text", path / "raw.jsonl"]
     run("pretrain", path / "pretrain.cfg", path / "weights", *raw, *work.data)
-    log = list(srsly.read_jsonl(path / "weights" / "log.jsonl"))
-    assert log[-1]["loss"] / log[-1]["nr_word"] < log[0]["loss"] / log[0]["nr_word"]
+    # One row for each epoch, and one for the end. A single epoch depends on what it masks.
+    *epochs, _ = [row["epoch_loss"] for row in srsly.read_jsonl(path / "weights" / "log.jsonl")]
+    assert len(epochs) == 20
+    assert sum(epochs[-3:]) < 0.95 * sum(epochs[:3])
     return path / "weights" / "model-last.bin"
 
 
@@ -408,17 +414,13 @@ VECTORS = {
 }
 
 
-@pytest.mark.parametrize(
-    "objective",
-    [CHARACTERS, pytest.param(VECTORS, marks=pytest.mark.slow)],
-    ids=["chars", "vectors"],
-)
+@pytest.mark.parametrize("objective", [CHARACTERS, VECTORS], ids=["characters", "vectors"])
 def test_pretrained_weights_are_what_init_tok2vec_starts_from(single, tmp_path, objective):
     vectors = None
     if objective is VECTORS:
         vectors = tmp_path / "vectors"
         nlp = spacy.blank("en")
-        for doc in make_docs(60, 0, True):
+        for doc in make_docs(120, 0, True):
             for token in doc:
                 nlp.vocab.set_vector(token.text, numpy.random.normal(size=8).astype("f"))
         nlp.to_disk(vectors)

@@ -1,12 +1,13 @@
 """Check the command lines of the documentation without running what they would run."""
 
+import os
 import re
 import shlex
 import subprocess
 import sys
+from configparser import ConfigParser
 from functools import lru_cache
-from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
 
 from docs_markdown import ROOT
 from thinc.api import Config
@@ -25,6 +26,9 @@ def command_lines(text: str) -> List[List[str]]:
 
 def check_command(words: List[str]) -> None:
     """Raise an AssertionError if a command names what does not exist."""
+    if "--" in words:  # a command that runs another
+        check_command(words[words.index("--") + 1 :])
+        words = words[: words.index("--")]
     for word in words[1:]:
         _check_path(word)
     if words[:3] == ["python", "-m", "spacy"]:
@@ -32,8 +36,7 @@ def check_command(words: List[str]) -> None:
     elif words[:2] == ["python", "-m"]:
         check_module(words[2], words[3:])
     elif words[0] == "python":
-        assert (ROOT / words[1]).is_file(), f"There is no script {words[1]}"
-        check_options((words[1],), words[2:])
+        check_script(words[1], words[2:])
     elif words[:2] == ["pip", "install"]:
         check_extras(words[2:])
     elif "/" in words[0]:
@@ -61,22 +64,33 @@ def check_spacy_command(words: List[str]) -> None:
 
 def check_module(name: str, words: List[str]) -> None:
     """A module of this repository must exist and have the options; others are taken as given."""
-    path = ROOT / name.replace(".", "/")
-    if (ROOT / name.split(".")[0]).is_dir():
-        assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file(), (
-            f"There is no module {name}"
-        )
+    if f"{name.split('.')[0]}/" in FOLDERS:
+        path = ROOT / name.replace(".", "/")
+        files = [path.with_suffix(".py"), path / "__main__.py"]
+        assert any(file.is_file() for file in files), f"There is no module {name}"
         check_options(("-m", name), words)
 
 
-def check_options(program: Any, words: List[str]) -> None:
+def check_script(path: str, words: List[str]) -> None:
+    """A script must exist. If it parses its arguments by a library, it must have the options."""
+    assert (ROOT / path).is_file(), f"There is no script {path}"
+    source = (ROOT / path).read_text(encoding="utf8")
+    if "typer" in source or "argparse" in source:
+        check_options((path,), words)
+
+
+def check_options(program: Tuple[str, ...], words: List[str]) -> None:
     """Each option must be in the program's help, for the subcommand if there is one."""
     options = [word.split("=")[0] for word in words if word.startswith("--")]
     text = _help(program)
-    if words and re.fullmatch(r"[a-z][\w-]*", words[0]) and re.search(rf"\b{words[0]}\b", text):
+    commands = text.partition("Commands")[2]
+    if commands and words:
+        assert re.search(rf"^\W*{words[0]}\b", commands, flags=re.M), (
+            f"{program[-1]} has no command {words[0]}"
+        )
         text += _help((*program, words[0]))
     for option in options:
-        assert re.search(rf"{option}\b", text), f"{' '.join(program)} has no option {option}"
+        assert re.search(rf"{option}\b", text), f"{program[-1]} has no option {option}"
 
 
 def check_extras(words: List[str]) -> None:
@@ -96,8 +110,10 @@ def _check_path(word: str) -> None:
 
 
 def _check_override(key: str, words: List[str]) -> None:
-    paths = [ROOT / word for word in words if word.endswith(".cfg")]
-    for path in paths:
+    for word in words:
+        path = ROOT / word
+        if path.suffix != ".cfg" or word.startswith(GENERATED):
+            continue
         value: Any = Config().from_disk(path, interpolate=False)
         for part in key.split("."):
             assert part in value, f"{path.name} has no setting {key}"
@@ -121,13 +137,13 @@ def _spacy_commands() -> Any:
 
 
 @lru_cache(maxsize=None)
-def _help(program: Any) -> str:
+def _help(program: Tuple[str, ...]) -> str:
     result = subprocess.run(
         [sys.executable, *program, "--help"],
         capture_output=True,
         text=True,
         cwd=ROOT,
-        env={**__import__("os").environ, "COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1"},
+        env={**os.environ, "COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1"},
     )
     assert result.returncode == 0, f"{' '.join(program)} --help: {result.stderr}"
     return result.stdout
@@ -135,8 +151,6 @@ def _help(program: Any) -> str:
 
 @lru_cache(maxsize=None)
 def _setup_cfg() -> Dict[str, Any]:
-    from configparser import ConfigParser
-
     parser = ConfigParser()
-    parser.read(Path(ROOT / "setup.cfg"), encoding="utf8")
+    parser.read(ROOT / "setup.cfg", encoding="utf8")
     return {name: dict(parser[name]) for name in parser.sections()}

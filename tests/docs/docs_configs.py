@@ -10,6 +10,7 @@ There are two kinds, told apart by the snippet's first section:
   over a sample of what it takes; an initializer makes a matrix.
 """
 
+import re
 from typing import Any, Callable, Dict, List
 
 import numpy
@@ -39,13 +40,21 @@ TEXTS = ["I loved every minute of it.", "A dull and clumsy film.", "", "Good!"]
 
 def check_config(text: str) -> None:
     """Run a snippet, as its kind asks for."""
-    config = Config().from_str(text, interpolate=False)
+    config = Config().from_str(with_parents(text), interpolate=False)
     if next(iter(config)) in PIPELINE_SECTIONS:
         check_pipeline(config)
         return
     resolved = registry.resolve(config.interpolate())
     for name, block in config.items():
         check_block(name, block, resolved[name])
+
+
+def with_parents(text: str) -> str:
+    """RETURNS (str): The snippet with the empty sections that its own are parts of."""
+    sections = re.findall(r"^\[(\w[\w.]*)\]", text, flags=re.M)
+    parents = [name.rsplit(".", i)[0] for name in sections for i in range(name.count("."), 0, -1)]
+    missing = [name for name in dict.fromkeys(parents) if name not in sections]
+    return "".join(f"[{name}]\n\n" for name in missing) + text
 
 
 def check_block(name: str, block: Dict[str, Any], value: Any) -> None:

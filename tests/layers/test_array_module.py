@@ -1,0 +1,126 @@
+"""The NumPy engine runs on CuPy's arrays as well. Here a stand-in for CuPy: arrays that refuse to
+be handed to NumPy's functions or indexed by NumPy's arrays, and a module with just the functions
+that CuPy has too.
+"""
+
+from typing import Any
+
+import numpy
+import pytest
+from numpy.testing import assert_allclose
+
+from spacy_rnn.layers.engines import numpy_engine
+from spacy_rnn.layers.engines.base import Direction
+from spacy_rnn.layers.packing import Packing
+from spacy_rnn.layers.recurrent import CELLS
+
+IN_CUPY = {
+    "add", "asarray", "ascontiguousarray", "concatenate", "empty", "empty_like", "matmul",
+    "maximum", "multiply", "ones", "split", "stack", "subtract", "tanh", "zeros", "zeros_like",
+}  # fmt: skip
+
+
+class DeviceArray(numpy.ndarray):
+    def __array_function__(self, func, types, args, kwargs):
+        raise TypeError(f"numpy.{func.__name__} was called on an array of the device")
+
+    def __getitem__(self, index):
+        self._check(index)
+        return super().__getitem__(index)
+
+    def __setitem__(self, index, value):
+        self._check(index)
+        super().__setitem__(index, value)
+
+    @staticmethod
+    def _check(index):
+        for part in index if isinstance(index, tuple) else (index,):
+            if isinstance(part, numpy.ndarray) and not isinstance(part, DeviceArray):
+                raise TypeError("an array of the device was indexed by one of the host")
+
+
+def to_host(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [to_host(v) for v in value]
+    return value.view(numpy.ndarray) if isinstance(value, DeviceArray) else value
+
+
+def to_device(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [to_device(v) for v in value]
+    return value.view(DeviceArray) if isinstance(value, numpy.ndarray) else value
+
+
+class DeviceModule:
+    def __getattr__(self, name):
+        if name not in IN_CUPY:
+            raise AttributeError(f"is {name} in CuPy?")
+        function = getattr(numpy, name)
+
+        def call(*args, out=None, **kwargs):
+            host = [to_host(arg) for arg in args]
+            if out is not None:
+                function(*host, out=to_host(out), **kwargs)
+                return out
+            return to_device(function(*host, **kwargs))
+
+        return call
+
+
+@pytest.mark.parametrize("is_train", [False, True])
+@pytest.mark.parametrize("name", CELLS)
+def test_the_engine_keeps_to_the_module_of_its_arrays(name, is_train, rng, monkeypatch):
+    cell, nO, nI, lengths = CELLS[name], 3, 4, [3, 0, 5, 1]
+    shapes = {
+        "Wx": (cell.n_gates * nO, nI),
+        "Wh": (cell.n_gates * nO, nO),
+        "b": (cell.n_gates * nO,),
+        "bh": (nO,),
+    }
+
+    def draw(*shape):
+        return rng.standard_normal(shape).astype("f")
+
+    X, dY = draw(sum(lengths), nI), draw(sum(lengths), 2 * nO)
+    parts = [
+        ({p: draw(*shapes[p]) for p in cell.params}, {k: draw(4, nO) for k in cell.states})
+        for _ in range(2)
+    ]
+    mask = draw(4, nO)
+
+    def compute(convert):
+        directions = [
+            Direction(
+                {k: convert(v) for k, v in weights.items()},
+                {k: convert(v) for k, v in state.items()},
+                convert(mask),
+                reverse,
+            )
+            for (weights, state), reverse in zip(parts, (False, True))
+        ]
+        Y, finals, backward = numpy_engine.forward(
+            cell, convert(X), Packing(lengths), directions, is_train
+        )
+        results = [Y, *(f[k] for f in finals for k in cell.states)]
+        if is_train:
+            dX, grads, d_states = backward(convert(dY), [None, None])
+            results += [dX, *(g[k] for g in grads for k in g), *(s[k] for s in d_states for k in s)]
+        return results
+
+    expected = compute(lambda array: array)
+    monkeypatch.setattr(numpy_engine, "get_array_module", lambda X: DeviceModule())
+    found = compute(to_device)
+    assert len(found) == len(expected)
+    for a, b in zip(found, expected):
+        assert isinstance(a, DeviceArray)
+        assert_allclose(a.view(numpy.ndarray), b, atol=1e-6)
+
+
+def test_the_stand_in_is_strict():
+    array = to_device(numpy.zeros((3, 2)))
+    with pytest.raises(TypeError):
+        numpy.concatenate([array, array])
+    with pytest.raises(TypeError):
+        array[numpy.array([0, 1])]
+    with pytest.raises(AttributeError):
+        DeviceModule().einsum  # noqa: B018

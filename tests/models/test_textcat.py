@@ -1,0 +1,220 @@
+import numpy
+import pytest
+import spacy
+from numpy.testing import assert_allclose, assert_array_equal
+from spacy import registry
+from thinc.api import Adam, set_dropout_rate
+
+from spacy_rnn.models import HashEmbed, RNNEncoder, TextCatRNN
+
+from ..layers.cells import gradients, parameters
+from ..layers.numeric import assert_same_gradient, numeric_gradient
+
+TEXTS = ["a good film", "", "bad", "a film that is neither good nor bad", ""]
+VARIANTS = {
+    "plain": {},
+    "hidden": {"hidden_width": 5},
+    "attention": {"pooling": ["attention"]},
+    "last": {"pooling": ["last"]},
+    "linear": {"linear": True},
+    "all": {"pooling": ["last", "mean", "max", "attention"], "hidden_width": 4, "linear": True},
+}
+
+
+def make_docs():
+    nlp = spacy.blank("en")
+    return [nlp(text) for text in TEXTS]
+
+
+def tok2vec(both=True):
+    build = registry.architectures.get("spacy.Tok2Vec.v2")
+    return build(HashEmbed(6, ["NORM"], [30]), RNNEncoder("gru", 4, 1, bidirectional=both))
+
+
+def build(exclusive=True, linear=False, nO=None, both=True, **options):
+    linear_model = None
+    if linear:
+        bow = registry.architectures.get("spacy.TextCatBOW.v3")
+        linear_model = bow(exclusive, ngram_size=1, no_output_layer=True, length=64, nO=None)
+    return TextCatRNN(tok2vec(both), exclusive, linear_model=linear_model, nO=nO, **options)
+
+
+def initialized(n_labels=3, **options):
+    model = build(**options)
+    model.initialize(X=make_docs(), Y=numpy.zeros((len(TEXTS), n_labels), "f"))
+    rng = numpy.random.RandomState(0)
+    for node in model.walk():
+        for param in node.param_names:
+            value = node.get_param(param)
+            node.set_param(param, (value + 0.3 * rng.standard_normal(value.shape)).astype("f"))
+    return model
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+@pytest.mark.parametrize("name", VARIANTS)
+def test_scores_are_probabilities(name, exclusive):
+    model = initialized(exclusive=exclusive, **VARIANTS[name])
+    scores = model.predict(make_docs())
+    assert scores.shape == (5, 3)
+    assert ((scores > 0) & (scores < 1)).all()
+    if exclusive:
+        assert_allclose(scores.sum(axis=1), 1, atol=1e-5)
+    else:
+        assert numpy.abs(scores.sum(axis=1) - 1).max() > 1e-3
+    assert model.attrs["multi_label"] is not exclusive
+    assert model.get_ref("output_layer").get_dim("nO") == 3
+    assert model.get_ref("tok2vec") is model.layers[0]
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+@pytest.mark.parametrize("name", VARIANTS)
+def test_docs_without_tokens_score_the_same_alone_and_in_a_batch(name, exclusive):
+    model = initialized(exclusive=exclusive, **VARIANTS[name])
+    docs = make_docs()
+    together = model.predict(docs)
+    for doc, scores in zip(docs, together):
+        assert_allclose(model.predict([doc])[0], scores, atol=1e-5)
+    assert_allclose(model.predict([docs[1], docs[4]]), together[[1, 4]], atol=1e-5)
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+@pytest.mark.parametrize("name", VARIANTS)
+def test_the_callback_takes_the_gradient_of_the_logits(name, exclusive):
+    """scores - truths is the gradient of the cross-entropy: checked by finite differences."""
+    model = initialized(exclusive=exclusive, **{**VARIANTS[name], "linear": False})
+    for node in model.walk():
+        for param in node.param_names:
+            node.set_param(param, node.get_param(param).astype("float64"))
+    docs = make_docs()
+    truths = numpy.eye(3)[[0, 1, 2, 0, 1]]
+
+    def loss():
+        scores = model.predict(docs)
+        losses = truths * numpy.log(scores)
+        if not exclusive:
+            losses += (1 - truths) * numpy.log(1 - scores)
+        return float(-losses.sum())
+
+    set_dropout_rate(model, 0.0)
+    scores, backprop = model.begin_update(docs)
+    backprop(scores - truths)
+    found = gradients(model)
+    for param, value in parameters(model).items():
+        if value.size < 200:
+            assert_same_gradient(found[param], numeric_gradient(loss, value), param)
+
+
+def test_the_linear_model_learns_too():
+    model = initialized(linear=True)
+    docs = make_docs()
+    scores, backprop = model.begin_update(docs)
+    backprop(scores - numpy.eye(3, dtype="f")[[0, 1, 2, 0, 1]])
+    linear = next(node for node in model.walk() if node.name == "sparse_linear")
+    assert numpy.abs(linear.get_grad("W")).max() > 0
+    before = model.predict(docs)
+    linear.set_param("b", linear.get_param("b") + numpy.asarray([1, 0, 0], "f"))
+    # Docs without tokens have no words to vote, but count like all others otherwise.
+    assert (model.predict(docs)[:, 0] > before[:, 0]).any()
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+@pytest.mark.parametrize("name", VARIANTS)
+def test_labels_added_to_a_trained_model_leave_the_old_scores(name, exclusive):
+    model = initialized(exclusive=exclusive, **VARIANTS[name])
+    docs = make_docs()
+    before = model.predict(docs)
+    resized = model.attrs["resize_output"](model, 5)
+    after = resized.predict(docs)
+    assert after.shape == (5, 5)
+    assert_allclose(after[:, :3], before, atol=1e-6)
+    assert (after[:, 3:] < 0.05).all()
+    assert resized.get_dim("nO") == 5
+    assert resized.get_ref("output_layer").get_dim("nO") == 5
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_an_added_label_can_be_learned(exclusive):
+    model = initialized(exclusive=exclusive, linear=True)
+    model = model.attrs["resize_output"](model, 4)
+    docs = make_docs()
+    truths = numpy.eye(4, dtype="f")[[0, 1, 3, 2, 1]]
+    optimizer = Adam(0.02)
+    for _ in range(120):
+        scores, backprop = model.begin_update(docs)
+        backprop((scores - truths) / len(docs))
+        model.finish_update(optimizer)
+    assert model.predict(docs).argmax(axis=1).tolist() == [0, 1, 3, 2, 1]
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_labels_can_be_added_before_initialization(name):
+    model = build(**VARIANTS[name])
+    for n_labels in (1, 2, 3):
+        model = model.attrs["resize_output"](model, n_labels)
+    model.initialize(X=make_docs())
+    assert model.predict(make_docs()).shape == (5, 3)
+
+
+def test_resizing_a_copy_leaves_the_original():
+    model = initialized(linear=True)
+    copied = model.copy()
+    copied.attrs["resize_output"](copied, 7)
+    assert model.get_dim("nO") == 3
+    assert model.predict(make_docs()).shape == (5, 3)
+    assert copied.predict(make_docs()).shape == (5, 7)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_round_trips_keep_the_scores(name):
+    model = initialized(**VARIANTS[name])
+    expected = model.predict(make_docs())
+    loaded = build(nO=3, **VARIANTS[name]).from_bytes(model.to_bytes())
+    assert_array_equal(loaded.predict(make_docs()), expected)
+    assert_array_equal(model.copy().predict(make_docs()), expected)
+
+
+def test_a_sample_of_docs_without_tokens_is_enough_to_initialize():
+    nlp = spacy.blank("en")
+    model = build(linear=True)
+    model.initialize(X=[nlp(""), nlp("")], Y=numpy.zeros((2, 3), "f"))
+    assert model.predict(make_docs()).shape == (5, 3)
+
+
+def test_last_is_the_state_that_has_read_everything_in_both_directions():
+    model = initialized(pooling=["last"])
+    docs = make_docs()[3:4]
+    rows = model.layers[0].predict(docs)[0]
+    pooled = model.layers[1].predict(
+        __import__("thinc.api").api.Ragged(rows, numpy.asarray([len(rows)], "i"))
+    )
+    assert_array_equal(pooled[0, :2], rows[-1, :2])
+    assert_array_equal(pooled[0, 2:], rows[0, 2:])
+    forward = build(pooling=["last"], both=False)
+    assert forward.layers[1].attrs["reverse_from"] is None
+
+
+def test_an_unknown_pooling_is_an_error():
+    with pytest.raises(ValueError, match=r"E009.*'sum'.*last, mean, max, attention"):
+        build(pooling=["sum"])
+    with pytest.raises(ValueError, match="E009"):
+        build(pooling=[])
+
+
+def test_a_linear_model_with_an_output_layer_is_an_error():
+    bow = registry.architectures.get("spacy.TextCatBOW.v3")
+    for exclusive in (True, False):
+        linear = bow(exclusive, ngram_size=1, no_output_layer=False, length=64, nO=None)
+        with pytest.raises(ValueError, match=r"E017.*no_output_layer = true"):
+            TextCatRNN(tok2vec(), exclusive, linear_model=linear)
+
+
+def test_a_linear_model_of_the_other_kind_is_an_error():
+    bow = registry.architectures.get("spacy.TextCatBOW.v3")
+    linear = bow(False, ngram_size=1, no_output_layer=True, length=64, nO=None)
+    with pytest.raises(ValueError, match="E016"):
+        TextCatRNN(tok2vec(), True, linear_model=linear)
+
+
+def test_a_hidden_width_below_one_is_an_error():
+    with pytest.raises(ValueError, match=r"E011.*hidden_width"):
+        build(hidden_width=0)
