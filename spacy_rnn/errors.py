@@ -48,8 +48,9 @@ class Errors(metaclass=_WithCodes):
     )
     E009 = "Unknown {what} '{found}'. Expected one of: {expected}."
     E010 = (
-        "Engine '{name}' cannot be used: {reason}. Choose another, or leave the choice to "
-        "spacy-rnn by not naming one."
+        "The callback for the gradients of '{name}' was called, but the layer was run with "
+        "is_train=False, which keeps nothing to go back on. Use model.begin_update(X), or pass "
+        "is_train=True."
     )
     E011 = (
         "{what} must be {expected}, but got {found}. Correct the value in the call or in the "

@@ -139,6 +139,8 @@ def run_layers(
         Y *= masks
 
     def backprop(dYr: OutT) -> InT:
+        if not is_train:
+            raise ValueError(Errors.E010.format(name=layers[0].name))
         dY = _rows(dYr, Y.shape[1], Y.dtype, ops)
         if masks is not None:
             dY = dY * masks

@@ -192,3 +192,12 @@ def test_blas_threads_are_limited_inside_and_restored_after():
                 assert set(counts()) == {1}
             assert set(counts()) == {1}
         assert counts() == before
+
+
+@pytest.mark.parametrize("name", layers(3, 4))
+def test_going_back_from_a_prediction_is_an_error(name, rng):
+    model = layers(3, 4)[name]()
+    model.initialize()
+    Y, backprop = model(ragged(rng, [2, 3], 4), is_train=False)
+    with pytest.raises(ValueError, match=r"E010.*begin_update"):
+        backprop(Y)

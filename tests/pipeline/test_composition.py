@@ -263,8 +263,8 @@ def test_training_loop_trains_what_is_not_frozen_over_what_annotates(shared, tmp
     nlp = clone(shared)
     docs = [example.reference for example in examples_of(nlp)]
     DocBin(docs=docs, store_user_data=True).to_disk(tmp_path / "train.spacy")
-    corpus = {"@readers": "spacy.Corpus.v1", "path": str(tmp_path / "train.spacy")}
-    nlp.config["corpora"] = {"train": corpus, "dev": corpus}
+    for corpus in nlp.config["corpora"].values():
+        corpus["path"] = str(tmp_path / "train.spacy")
     nlp.config["training"].update(
         max_steps=4,
         eval_frequency=2,

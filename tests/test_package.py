@@ -1,0 +1,286 @@
+"""What is installed: entry points, imports, configs, and the built distributions."""
+
+import importlib
+import inspect
+import os
+import subprocess
+import sys
+import tarfile
+import venv
+import zipfile
+from configparser import ConfigParser
+from pathlib import Path
+
+import numpy
+import pytest
+import spacy
+from spacy import registry
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example
+from thinc.api import Config, Model, Ragged
+from thinc.api import registry as thinc_registry
+
+import spacy_rnn
+from spacy_rnn.errors import Errors
+
+ROOT = Path(spacy_rnn.__file__).parent.parent
+CONFIGS = sorted((ROOT / "configs").glob("*.cfg"))
+
+
+def entry_points():
+    setup = ConfigParser()
+    setup.read(ROOT / "setup.cfg", encoding="utf8")
+    return [
+        (group, *(part.strip() for part in line.split("=")))
+        for group, lines in setup["options.entry_points"].items()
+        for line in lines.strip().splitlines()
+    ]
+
+
+def load(target):
+    module, name = target.split(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def examples(nlp):
+    rows = [("a good thing", "A"), ("a bad thing", "B"), ("", "A")] * 4
+    return [
+        Example.from_dict(nlp.make_doc(text), {"cats": {c: float(c == label) for c in "AB"}})
+        for text, label in rows
+    ]
+
+
+def run_layer(function):
+    """Any layer or wrapper: built, initialized, run forward and backward."""
+    if function.__name__ == "bidirectional":
+        lstm = load("spacy_rnn.layers.lstm:LSTM")
+        model = function(lstm(3, 4), lstm(3, 4))
+    else:
+        model = function(6, 4)
+    model.initialize()
+    X = Ragged(numpy.ones((5, 4), "f"), numpy.asarray([3, 2], "i"))
+    Y, backprop = model.begin_update(X)
+    assert Y.dataXd.shape == (5, 6)
+    assert backprop(Y).dataXd.shape == (5, 4)
+
+
+def run_architecture(function):
+    docs = [spacy.blank("en")("some words"), spacy.blank("en")("more of them")]
+    embed = load("spacy_rnn.models.embed:HashEmbed")
+    arguments = {
+        "RNNEncoder": ("lstm", 6, 1),
+        "HashEmbed": (6, ["NORM"], [50], False),
+        "TextCatRNN": (embed(6, ["NORM"], [50], False), True),
+    }
+    model = function(*arguments[function.__name__])
+    X = docs if function.__name__ != "RNNEncoder" else [numpy.ones((2, 4), "f")]
+    model.initialize(X=X, Y=numpy.zeros((2, 2), "f") if function.__name__ == "TextCatRNN" else None)
+    Y, backprop = model.begin_update(X)
+    assert len(Y) == len(X)
+    backprop(Y)
+
+
+def run_factory(name):
+    nlp = spacy.blank("en")
+    nlp.add_pipe(name)
+    optimizer = nlp.initialize(lambda: examples(nlp))
+    losses = nlp.update(examples(nlp), sgd=optimizer)
+    assert losses[name] > 0
+    assert set(nlp("words").cats) == {"A", "B"}
+
+
+@pytest.mark.parametrize(("group", "name", "target"), entry_points())
+def test_every_entry_point_is_registered_and_runs(group, name, target):
+    function = load(target)
+    if group == "spacy_factories":
+        assert Language.get_factory_meta(name).factory == name
+        run_factory(name)
+    elif group == "spacy_architectures":
+        assert registry.architectures.get(name) is function
+        run_architecture(function)
+    elif group == "thinc_layers":
+        assert thinc_registry.layers.get(name) is function
+        run_layer(function)
+    elif group == "thinc_initializers":
+        assert thinc_registry.initializers.get(name) is function
+        assert function()(spacy_rnn.layers.LSTM().ops, (3, 3)).shape == (3, 3)
+    else:
+        pytest.fail(f"no test runs entry points of the group {group}")
+
+
+def test_names_of_registered_functions_begin_with_the_packages_name():
+    for group, name, _ in entry_points():
+        assert name.startswith("rnn_" if group == "spacy_factories" else "spacy-rnn.")
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_every_config_is_complete_and_trains(path):
+    config = Config().from_disk(path, interpolate=False)
+    nlp = spacy.util.load_model_from_config(config, auto_fill=False, validate=True)
+    filled = spacy.util.load_model_from_config(config, auto_fill=True, validate=True)
+    for section in ("components", "training", "nlp", "corpora", "initialize"):
+        assert filled.config[section] == config[section], "spacy init fill-config adds to it"
+    optimizer = nlp.initialize(lambda: examples(nlp))
+    losses = nlp.update(examples(nlp), sgd=optimizer, drop=0.1)
+    assert losses["textcat"] > 0
+    assert set(nlp("a good thing").cats) == {"A", "B"}
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_every_config_has_comments(path):
+    if path.name != "textcat_spacy.cfg":
+        lines = path.read_text(encoding="utf8").splitlines()
+        assert sum(line.startswith("#") for line in lines) >= 10
+    assert path.read_text(encoding="utf8").startswith("#")
+
+
+def test_error_codes_are_in_the_messages_and_in_order():
+    codes = [name for name in vars(Errors) if name.startswith("E")]
+    assert codes == [f"E{i:03}" for i in range(1, len(codes) + 1)]
+    for code in codes:
+        assert getattr(Errors, code).startswith(f"[{code}] ")
+
+
+def test_every_error_code_is_used():
+    source = "".join(path.read_text(encoding="utf8") for path in ROOT.glob("spacy_rnn/**/*.py"))
+    for code in (name for name in vars(Errors) if name.startswith("E")):
+        assert f"Errors.{code}" in source, code
+
+
+def test_public_functions_have_docstrings():
+    for path in ROOT.glob("spacy_rnn/**/*.py"):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        module = importlib.import_module(".".join(p for p in parts if p != "__init__"))
+        assert module.__doc__ or path.name == "about.py", path
+        for name, member in inspect.getmembers(module, inspect.isfunction):
+            own = member.__module__ == module.__name__
+            plumbing = name.startswith("_") or name in ("forward", "init")
+            assert not own or plumbing or member.__doc__, f"{module.__name__}.{name}"
+
+
+def python(code, **env):
+    """Run code in a new interpreter and return what it prints."""
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **env},
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout.strip()
+
+
+def test_entry_points_import_neither_torch_nor_numba():
+    targets = [target.split(":")[0] for _, _, target in entry_points()]
+    code = (
+        "import sys, importlib, spacy; before = set(sys.modules)\n"
+        f"for name in {targets!r}: importlib.import_module(name)\n"
+        "new = set(sys.modules) - before\n"
+        "heavy = {'torch', 'numba', 'matplotlib', 'sklearn'}\n"
+        "print(sorted({name.split('.')[0] for name in new} & heavy))"
+    )
+    # Thinc itself imports torch if it is installed; so look at what comes after spaCy.
+    assert python(code) == "[]"
+
+
+def test_it_works_where_torch_is_not_installed(tmp_path):
+    blocker = (
+        "import sys, importlib.abc\n"
+        "class Block(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name.split('.')[0] == 'torch': raise ImportError(name)\n"
+        "sys.meta_path.insert(0, Block())\n"
+    )
+    code = (
+        "import spacy\n"
+        "from spacy.training import Example\n"
+        "nlp = spacy.blank('en'); nlp.add_pipe('rnn_textcat')\n"
+        "egs = [Example.from_dict(nlp.make_doc(t), {'cats': {'A': a, 'B': 1 - a}})"
+        " for t, a in (('good', 1.0), ('bad', 0.0))]\n"
+        "sgd = nlp.initialize(lambda: egs); nlp.update(egs, sgd=sgd)\n"
+        f"nlp.to_disk({str(tmp_path)!r}); print(sorted(spacy.load({str(tmp_path)!r})('x').cats))"
+    )
+    assert python(blocker + code) == "['A', 'B']"
+
+
+@pytest.mark.slow
+def test_importing_spacy_costs_little_more(tmp_path):
+    """A ratio of medians, as times themselves are noise."""
+    code = (
+        "import sys, time, importlib, spacy\n"
+        "start = time.perf_counter()\n"
+        f"for name in {[t.split(':')[0] for _, _, t in entry_points()]!r}:\n"
+        "    importlib.import_module(name)\n"
+        "print(time.perf_counter() - start)"
+    )
+    ours = sorted(float(python(code)) for _ in range(9))[4]
+    whole = sorted(
+        float(
+            python(
+                "import time; s = time.perf_counter(); import spacy; print(time.perf_counter() - s)"
+            )
+        )
+        for _ in range(5)
+    )[2]
+    assert ours < whole / 4, f"spaCy {whole:.3f} s, the entry points {ours:.3f} s more"
+
+
+@pytest.fixture(scope="module")
+def distributions(tmp_path_factory):
+    """The wheel and the sdist, built from a copy of the files that git knows."""
+    output = tmp_path_factory.mktemp("dist")
+    result = subprocess.run(
+        [sys.executable, "-m", "build", "--outdir", str(output), str(ROOT)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return next(output.glob("*.whl")), next(output.glob("*.tar.gz"))
+
+
+def test_the_distributions_hold_the_package_and_nothing_else(distributions):
+    wheel, sdist = distributions
+    modules = {str(path.relative_to(ROOT)) for path in ROOT.glob("spacy_rnn/**/*.py")}
+    modules.add("spacy_rnn/py.typed")
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+        metadata = {name.split("/")[-1] for name in archive.namelist() if ".dist-info/" in name}
+    assert names == modules
+    assert {"METADATA", "entry_points.txt", "LICENSE"} <= metadata
+    with tarfile.open(sdist) as archive:
+        names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
+    files = {n for n in names if not n.startswith("spacy_rnn.egg-info") and "." in n.split("/")[-1]}
+    assert files == modules | {"README.md", "setup.cfg", "pyproject.toml", "MANIFEST.in"}
+    assert "LICENSE" in names
+
+
+def test_the_wheel_trains_in_a_clean_environment(distributions, tmp_path):
+    wheel, _ = distributions
+    venv.create(tmp_path / "venv", with_pip=True)
+    interpreter = str(tmp_path / "venv" / "bin" / "python")
+    install = [interpreter, "-m", "pip", "install", "--quiet", str(wheel)]
+    subprocess.run(install, check=True, capture_output=True)
+    code = (
+        "import importlib.util, spacy, spacy_rnn\n"
+        "from spacy.training import Example\n"
+        "assert importlib.util.find_spec('torch') is None\n"
+        f"assert spacy_rnn.__file__.startswith({str(tmp_path)!r})\n"
+        "nlp = spacy.blank('en'); nlp.add_pipe('rnn_textcat')\n"
+        "egs = [Example.from_dict(nlp.make_doc(t), {'cats': {'A': a, 'B': 1 - a}})"
+        " for t, a in (('good', 1.0), ('bad', 0.0))]\n"
+        "sgd = nlp.initialize(lambda: egs)\n"
+        "print(nlp.update(egs, sgd=sgd)['rnn_textcat'])"
+    )
+    result = subprocess.run(
+        [interpreter, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert float(result.stdout) == pytest.approx(numpy.log(2), rel=1e-3)
+
+
+def test_models_have_the_types_they_say():
+    assert issubclass(type(spacy_rnn.layers.LSTM()), Model)
+    assert Doc is not None
