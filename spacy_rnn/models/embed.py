@@ -167,7 +167,7 @@ def _look_up(doc: Doc, keys: numpy.ndarray, ops: Any) -> Floats2d:
         raise ValueError(Errors.E015)
     if getattr(vectors, "mode", None) != Mode.default:  # floret, or a table of the user's own
         return cast(Floats2d, ops.asarray(vectors.get_batch(keys)))
-    rows = vectors.find(keys=keys)
+    rows = ops.xp.asarray(vectors.find(keys=keys))
     V = ops.asarray(vectors.data)[rows]
     V[rows < 0] = 0.0
     return cast(Floats2d, V)

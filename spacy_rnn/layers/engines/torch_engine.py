@@ -5,7 +5,9 @@ packed rows go through torch's functional RNNs, one call for each direction, and
 inside the callback.
 """
 
-from typing import Any, Dict, List, Optional, Tuple, cast
+import contextlib
+import warnings
+from typing import Any, Dict, Iterator, List, Optional, Tuple, cast
 
 import torch
 from thinc.api import torch2xp, xp2torch
@@ -126,18 +128,23 @@ class _Pass:
         if "bh" in w:
             bias_h = torch.cat([bias_h[: -len(w["bh"])], w["bh"]])
         function = _FUNCTIONS[self.cell.name]
-        result = function(
-            Xp,
-            batch_sizes,
-            hx,
-            [w["Wx"], w["Wh"], b, bias_h],
-            True,
-            1,
-            0.0,
-            Xp.requires_grad,
-            False,
-        )
+        weights = [w["Wx"], w["Wh"], b, bias_h]
+        with _without_layout_warning(Xp.is_cuda):
+            # has_biases, num_layers, dropout, train, bidirectional
+            result = function(Xp, batch_sizes, hx, weights, True, 1, 0.0, Xp.requires_grad, False)
         return result[0], {key: result[1 + i][0] for i, key in enumerate(self.cell.states)}
+
+
+@contextlib.contextmanager
+def _without_layout_warning(is_cuda: bool) -> Iterator[None]:
+    """cuDNN copies the weights into one buffer at each call, and torch warns that nn.LSTM would do
+    that only once. Ours stay separate parameters."""
+    if not is_cuda:
+        yield
+        return
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="RNN module weights are not part of")
+        yield
 
 
 def _to_torch(X: Any) -> torch.Tensor:
