@@ -54,12 +54,12 @@ class Kernel:
         self.Wx = xp.stack([self._reorder(w["Wx"]) for w in weights])  # (D, nG*nO, nI)
         self.Wh = xp.stack([self._reorder(w["Wh"]) for w in weights])  # (D, nG*nO, nO)
         b = xp.stack([self._reorder(w["b"]) for w in weights])
-        # Halved rows for the sigmoids: (nG*nO,)
-        scale = xp.ones(self.n_gates * nO, dtype=b.dtype)
-        scale[: self.n_sigmoids * nO] = 0.5
-        self.WxT = (self.Wx * scale[:, None]).transpose(0, 2, 1)  # (D, nI, nG*nO)
-        self.WhT = xp.ascontiguousarray((self.Wh * scale[:, None]).transpose(0, 2, 1))
-        self.b = (b * scale)[:, None, :]
+        # One half for the sigmoids, one for the others: (nG*nO,)
+        self.scale = xp.ones(self.n_gates * nO, dtype=b.dtype)
+        self.scale[: self.n_sigmoids * nO] = 0.5
+        self.WxT = (self.Wx * self.scale[:, None]).transpose(0, 2, 1)  # (D, nI, nG*nO)
+        self.WhT = xp.ascontiguousarray((self.Wh * self.scale[:, None]).transpose(0, 2, 1))
+        self.b = (b * self.scale)[:, None, :]
 
     def start(self, Xp: Floats3d, state: Dict[str, Floats3d]) -> Trace:
         """The part of the gates that comes from the inputs: one GEMM for all rows.
@@ -151,11 +151,6 @@ class Kernel:
     def finish_gates(self, trace: Trace, d_gates: Floats3d) -> None:
         """Hook: from the gradient on the hidden side of the gates to that on the input's."""
 
-    def _sigmoid_(self, gates: Floats3d) -> None:
-        """Finish tanh(x / 2) to the sigmoid of x, in place."""
-        gates *= 0.5
-        gates += 0.5
-
     def _reorder(self, W: Any) -> Any:
         """From the parameters' order of the gates to the loop's."""
         blocks = self.xp.split(W, self.n_gates)
@@ -235,6 +230,10 @@ class LSTMKernel(Kernel):
     n_sigmoids = 3
     gate_order = (3, 0, 1, 2)  # from i, f, g, o
 
+    def __init__(self, xp: Any, weights: List[Dict[str, Any]]) -> None:
+        super().__init__(xp, weights)
+        self.shift = 1.0 - self.scale  # one half for the sigmoids, nothing for g
+
     def start(self, Xp: Floats3d, state: Dict[str, Floats3d]) -> Trace:
         trace = super().start(Xp, state)
         shape = (len(Xp), Xp.shape[1], self.nO)
@@ -254,7 +253,10 @@ class LSTMKernel(Kernel):
         gates = trace.gates[:, row : row + n]
         gates += xp.matmul(h_previous, self.WhT, out=self.recurrent[:, :n])
         xp.tanh(gates, out=gates)
-        self._sigmoid_(gates[..., : 3 * nO])
+        # The sigmoids become (1 + tanh) / 2. That g is multiplied by 1 and given 0 costs less
+        # than leaving it out: whole rows are contiguous.
+        gates *= self.scale
+        gates += self.shift
         o = gates[..., :nO]
         i = gates[..., nO : 2 * nO]
         f = gates[..., 2 * nO : 3 * nO]
@@ -340,7 +342,8 @@ class GRUKernel(Kernel):
         rz, n_gate = gates[..., : 2 * nO], gates[..., 2 * nO :]
         rz += recurrent[..., : 2 * nO]
         xp.tanh(rz, out=rz)
-        self._sigmoid_(rz)
+        rz *= 0.5
+        rz += 0.5
         r, z = rz[..., :nO], rz[..., nO:]
         n_gate += xp.multiply(r, q, out=self.scratch[:, :n])
         xp.tanh(n_gate, out=n_gate)
