@@ -4,13 +4,13 @@ from typing import Any
 
 
 class _WithCodes(type):
-    """Puts the code in front of each message, so that it can be searched for."""
+    """Puts the code in front of each message, with the package, as spaCy has codes like these."""
 
     def __getattribute__(cls, code: str) -> Any:
         message = type.__getattribute__(cls, code)
         if code.startswith("_"):
             return message
-        return f"[{code}] {message}"
+        return f"[spacy-rnn {code}] {message}"
 
 
 class Errors(metaclass=_WithCodes):
@@ -105,6 +105,10 @@ class Errors(metaclass=_WithCodes):
         "Example {index} has no category set to 1: {cats}. In '{name}' the classes exclude each "
         "other, so each training text needs one. Use rnn_textcat_multilabel for texts with "
         "missing or no labels."
+    )
+    E024 = (
+        "Layer '{name}' has no weights yet. Call model.initialize(X=...) with a sample of the "
+        "data, or load them with from_disk or from_bytes."
     )
 
 

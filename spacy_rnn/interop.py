@@ -80,6 +80,8 @@ def to_torch(model: Model[Any, Any]) -> "torch.nn.Module":
             model, "layers of one cell, one width and one number of directions throughout"
         )
     kind, width = kinds.pop(), widths.pop()
+    if kind not in _MODULES:
+        raise _not_convertible(model, "a cell that PyTorch has: Elman, LSTM or GRU")
     options: Dict[str, Any] = {"bidirectional": n_directions.pop() == 2}
     if kind.startswith("elman"):
         options["nonlinearity"] = kind.split("_")[1]

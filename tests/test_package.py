@@ -139,7 +139,7 @@ def test_error_codes_are_in_the_messages_and_in_order():
     codes = [name for name in vars(Errors) if name.startswith("E")]
     assert codes == [f"E{i:03}" for i in range(1, len(codes) + 1)]
     for code in codes:
-        assert getattr(Errors, code).startswith(f"[{code}] ")
+        assert getattr(Errors, code).startswith(f"[spacy-rnn {code}] ")
 
 
 def test_every_error_code_is_used():

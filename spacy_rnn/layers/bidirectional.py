@@ -5,8 +5,9 @@ from typing import Callable, Optional, Tuple, cast
 from thinc.api import Model
 from thinc.types import Floats2d, Ragged
 
+from ..errors import number_error
 from .packing import reversal_index
-from .recurrent import can_share_loop, check_rows, run_layers
+from .recurrent import can_share_loop, run_layers
 
 InT = Ragged
 OutT = Ragged
@@ -22,7 +23,10 @@ def bidirectional(layer_fw: Model[InT, OutT], layer_bw: Model[InT, OutT]) -> Mod
     layer_bw (Model[Ragged, Ragged]): Reads right to left; another layer, not the same one.
     RETURNS (Model[Ragged, Ragged]): (n_tokens, nI) -> (n_tokens, nO_fw + nO_bw), the forward
         half first.
+    RAISES (ValueError): If one layer is given twice.
     """
+    if layer_fw is layer_bw:
+        raise number_error("layer_bw", "another layer than layer_fw", f"'{layer_bw.name}' twice")
     nO = None
     if layer_fw.has_dim("nO") and layer_bw.has_dim("nO"):
         nO = layer_fw.get_dim("nO") + layer_bw.get_dim("nO")
@@ -41,7 +45,8 @@ def forward(model: Model[InT, OutT], Xr: InT, is_train: bool) -> Tuple[OutT, Cal
     if can_share_loop(model.layers):
         return run_layers([layer_fw, layer_bw], Xr, [False, True], is_train)
     xp = model.ops.xp
-    X = check_rows(layer_fw, Xr)
+    # The rows, with their width if there are none.
+    X = Xr.dataXd if Xr.dataXd.size else xp.zeros((0, model.get_dim("nI")), dtype=Xr.data.dtype)
     turn = xp.asarray(reversal_index(model.ops.to_numpy(Xr.lengths)))
     Y_fw, backprop_fw = layer_fw(Ragged(X, Xr.lengths), is_train)
     Y_bw, backprop_bw = layer_bw(Ragged(X[turn], Xr.lengths), is_train)

@@ -5,7 +5,7 @@ from typing import Callable, Dict, List, Optional, Tuple, cast
 from thinc.api import Model, Ops
 from thinc.types import Floats1d, Floats2d, Ints1d, Ragged
 
-from ..errors import Errors
+from ..errors import Errors, number_error
 
 InT = Ragged
 OutT = Floats2d
@@ -32,10 +32,12 @@ def pool(
         Parameter Q (nI,), the vector of the attention, if that is used.
     RAISES (ValueError): For an unknown way of pooling, or none.
     """
-    if not pooling or any(how not in _POOLINGS for how in pooling):
-        raise ValueError(
-            Errors.E009.format(what="pooling", found=pooling, expected=", ".join(_POOLINGS))
-        )
+    expected = ", ".join(_POOLINGS)
+    if not pooling:
+        raise number_error("pooling", f"a list of at least one of {expected}", pooling)
+    for how in pooling:
+        if how not in _POOLINGS:
+            raise ValueError(Errors.E009.format(what="pooling", found=how, expected=expected))
     return Model(
         "pool",
         forward,

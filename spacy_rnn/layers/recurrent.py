@@ -78,6 +78,10 @@ def init_parameters(
             model.set_dim(dim, width)
         if model.has_dim(dim) is None:
             raise ValueError(Errors.E004.format(name=model.name, dim=dim))
+        if dim == "nI" and width and width != model.get_dim(dim):
+            raise ValueError(
+                Errors.E003.format(name=model.name, expected=model.get_dim(dim), found=width)
+            )
     nO, nI = model.get_dim("nO"), model.get_dim("nI")
     xp = model.ops.xp
     model.set_param(
@@ -103,8 +107,8 @@ def can_share_loop(layers: List[Model[Any, Any]]) -> bool:
         return False
     return all(
         layer.attrs["recurrence"] == first.attrs["recurrence"]
-        and layer.get_dim("nO") == first.get_dim("nO")
-        and layer.get_dim("nI") == first.get_dim("nI")
+        and layer.maybe_get_dim("nO") == first.maybe_get_dim("nO")
+        and layer.maybe_get_dim("nI") == first.maybe_get_dim("nI")
         and (_recurrent_rate(layer) > 0.0) == (_recurrent_rate(first) > 0.0)
         for layer in layers
     )
@@ -155,12 +159,13 @@ def run_layers(
 
 def check_rows(model: Model[Any, Any], Xr: Ragged) -> Floats2d:
     """RETURNS (Floats2d): (n_tokens, nI) The rows, in the type of the weights."""
+    if not model.has_param("Wx"):
+        raise ValueError(Errors.E024.format(name=model.name))
     nI = model.get_dim("nI")
     X = Xr.dataXd
     if X.shape[0] and (X.ndim != 2 or X.shape[1] != nI):
         raise ValueError(Errors.E003.format(name=model.name, expected=nI, found=X.shape[-1]))
-    dtype = model.get_param("Wx").dtype if model.has_param("Wx") else "f"
-    return _rows(Xr, nI, dtype, model.ops)
+    return _rows(Xr, nI, model.get_param("Wx").dtype, model.ops)
 
 
 def _rows(Xr: Ragged, width: int, dtype: Any, ops: Any) -> Floats2d:

@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 from pathlib import Path
-from typing import Any, Dict, Iterator, Tuple, Union
+from typing import Any, Dict, Iterator, List, Tuple, Union
 
 import numpy
 from thinc.api import Model
@@ -22,6 +22,8 @@ _SHAPES: Dict[str, Dict[str, Tuple[str, ...]]] = {
     "static_vectors": {"W": ("nO", "nI")},
     "pool": {"Q": ("nI",)},
 }
+# Attributes of layers that a config chooses, and that loading must not change.
+_CHOICES = ("recurrence", "bidirectional", "pooling", "multi_label")
 
 
 @contextlib.contextmanager
@@ -42,7 +44,7 @@ def explain_damage(name: str, path: Union[str, Path]) -> Iterator[None]:
         is_mismatch = "Attempt to change dimension" in str(e) or "mismatched structure" in str(e)
         if is_mismatch:
             raise ValueError(Errors.E019.format(name=name, reason=reason)) from e
-        if isinstance(e, ValueError) and str(e).startswith("[E0"):
+        if isinstance(e, ValueError) and str(e).startswith("[spacy-rnn "):
             raise
         raise ValueError(Errors.E018.format(name=name, path=path, reason=reason)) from e
 
@@ -71,6 +73,26 @@ def check_parameters(name: str, model: Model[Any, Any]) -> None:
                         name=name, path="its model file", reason=f"'{param}' is {value.dtype}"
                     )
                 )
+
+
+def structure(model: Model[Any, Any]) -> List[Tuple[str, Any]]:
+    """RETURNS (List[Tuple[str, Any]]): The choices of the config that the shapes of the parameters
+    do not show: the cell of each layer, how vectors are pooled, whether labels exclude each other.
+    """
+    return [
+        (key, node.attrs[key]) for node in model.walk() for key in _CHOICES if key in node.attrs
+    ]
+
+
+def check_structure(name: str, before: List[Tuple[str, Any]], after: List[Tuple[str, Any]]) -> None:
+    """Raise an error if loading a model has changed a choice of its config.
+
+    before, after (List[Tuple[str, Any]]): Its `structure`.
+    """
+    for (key, expected), (_, found) in zip(before, after):
+        if expected != found:
+            reason = f"'{key}' is {found!r} in the saved model and {expected!r} in the config"
+            raise ValueError(Errors.E019.format(name=name, reason=reason))
 
 
 def file_digest(path: Union[str, Path]) -> str:

@@ -20,7 +20,14 @@ from .cross_entropy import (
     output_gradient,
     resolve_class_weights,
 )
-from .loading import check_digest, check_parameters, explain_damage, file_digest
+from .loading import (
+    check_digest,
+    check_parameters,
+    check_structure,
+    explain_damage,
+    file_digest,
+    structure,
+)
 
 
 class CrossEntropyTextcat(TextCategorizer):
@@ -177,11 +184,13 @@ class CrossEntropyTextcat(TextCategorizer):
         RAISES (ValueError): If the model file is damaged, or is of another shape.
         """
         path = Path(path)
+        before = structure(self.model)
         with explain_damage(self.name, path / "model"):
             super().from_disk(path, exclude=exclude)
         digest = self.cfg.pop("model_sha256", None)
         if digest is not None and (path / "model").exists():
             check_digest(self.name, path / "model", cast(str, digest))
+        check_structure(self.name, before, structure(self.model))
         check_parameters(self.name, self.model)
         return self
 
@@ -192,8 +201,10 @@ class CrossEntropyTextcat(TextCategorizer):
 
         RAISES (ValueError): If the data is damaged, or the model is of another shape.
         """
+        before = structure(self.model)
         with explain_damage(self.name, "the bytes given"):
             super().from_bytes(bytes_data, exclude=exclude)
+        check_structure(self.name, before, structure(self.model))
         check_parameters(self.name, self.model)
         return self
 

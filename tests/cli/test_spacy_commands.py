@@ -254,8 +254,8 @@ def test_debug_config_shows_where_our_functions_come_from(single):
 @pytest.mark.parametrize(
     ("setting", "value", "complaint"),
     [
-        ("width", "15", "[E001] width=15 is odd"),
-        ("cell", "rnn", "[E002] Unknown cell 'rnn'"),
+        ("width", "15", "[spacy-rnn E001] width=15 is odd"),
+        ("cell", "rnn", "[spacy-rnn E002] Unknown cell 'rnn'"),
         ("depth", "deep", "encode -> depth"),
     ],
 )

@@ -201,3 +201,20 @@ def test_going_back_from_a_prediction_is_an_error(name, rng):
     Y, backprop = model(ragged(rng, [2, 3], 4), is_train=False)
     with pytest.raises(ValueError, match=r"E010.*begin_update"):
         backprop(Y)
+
+
+@pytest.mark.parametrize("name", layers(3, 4))
+def test_running_a_layer_without_weights_is_an_error(name, rng):
+    with pytest.raises(ValueError, match=r"E024.*model.initialize"):
+        layers(3, 4)[name]().predict(ragged(rng, [2, 3], 4))
+
+
+def test_initializing_with_rows_of_another_width_is_an_error(rng):
+    with pytest.raises(ValueError, match=r"E003.*width 4.*width 5"):
+        LSTM(3, 4).initialize(X=ragged(rng, [2], 5))
+
+
+def test_one_layer_for_both_directions_is_an_error():
+    layer = LSTM(3, 4)
+    with pytest.raises(ValueError, match=r"E011.*another layer than layer_fw"):
+        bidirectional(layer, layer)

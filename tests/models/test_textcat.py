@@ -196,7 +196,7 @@ def test_last_is_the_state_that_has_read_everything_in_both_directions():
 def test_an_unknown_pooling_is_an_error():
     with pytest.raises(ValueError, match=r"E009.*'sum'.*last, mean, max, attention"):
         build(pooling=["sum"])
-    with pytest.raises(ValueError, match="E009"):
+    with pytest.raises(ValueError, match=r"E011.*pooling.*at least one of"):
         build(pooling=[])
 
 

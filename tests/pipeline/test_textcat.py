@@ -298,6 +298,30 @@ def test_a_pipeline_loaded_with_another_depth_is_an_error(tmp_path):
         spacy.load(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("block", "key", "value"),
+    [
+        ("tok2vec.encode", "cell", "elman"),
+        ("", "pooling", ["mean", "max", "last"]),
+        ("", "exclusive_classes", False),
+    ],
+)
+def test_a_pipeline_loaded_with_another_choice_is_an_error(block, key, value, tmp_path):
+    """Also where the shapes of the parameters are the same."""
+    nlp, _, _ = make()
+    nlp.to_disk(tmp_path)
+    changed = Config().from_disk(tmp_path / "config.cfg", interpolate=False)
+    node = changed["components"]["textcat"]["model"]
+    for part in block.split(".") if block else []:
+        node = node[part]
+    node[key] = value
+    if key == "exclusive_classes":
+        node["linear_model"][key] = value
+    changed.to_disk(tmp_path / "config.cfg")
+    with pytest.raises(ValueError, match="E019"):
+        spacy.load(tmp_path)
+
+
 def test_parameters_of_another_shape_are_an_error():
     nlp, pipe, _ = make()
     layer = next(node for node in pipe.model.walk() if "recurrence" in node.attrs)
