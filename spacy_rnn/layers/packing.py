@@ -6,6 +6,7 @@ so on. Nothing is padded. (The same layout as `torch.nn.utils.rnn.PackedSequence
 """
 
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Iterator, List, Tuple
 
 import numpy
@@ -108,6 +109,19 @@ class Segment:
         rows = self.offsets[:-1].tolist()
         previous = [0] + [self.n_running + row for row in rows[:-1]]
         return list(zip(self.sizes.tolist(), rows, previous))
+
+    def blocks(self, max_rows: int) -> List[Tuple[int, int]]:
+        """Cut the steps into runs of about `max_rows` rows, to work on while they are in the cache.
+
+        RETURNS (List[Tuple[int, int]]): Of each run, the first step and the one after the last,
+            counted from the segment's first.
+        """
+        bounds = [0]
+        while bounds[-1] < len(self.sizes):
+            limit = self.offsets[bounds[-1]] + max_rows
+            end = int(numpy.searchsorted(self.offsets, limit, side="right")) - 1
+            bounds.append(max(end, bounds[-1] + 1))
+        return list(pairwise(bounds))
 
     def previous_rows(self) -> IntsT:
         """RETURNS (Ints1d): (n_rows,) Of the states, the row that each row begins from."""

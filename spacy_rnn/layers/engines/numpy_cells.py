@@ -45,6 +45,7 @@ class Kernel:
     """
 
     n_gates: int
+    saved: Tuple[str, ...] = ()  # what a trace keeps beside gates and states
     n_sigmoids: int = 0  # how many of the gates, in the order of the loop, are sigmoids
     gate_order: Tuple[int, ...]  # the loop's order of the gates in the parameters
 
@@ -62,25 +63,34 @@ class Kernel:
         self.b = (b * self.scale)[:, None, :]
 
     def start(self, Xp: Floats3d, state: Dict[str, Floats3d]) -> Trace:
-        """The part of the gates that comes from the inputs: one GEMM for all rows.
+        """Make room for what will be computed.
 
         Xp (Floats3d): (D, n_rows, nI)
         state (Dict[str, Floats3d]): (D, n_first, nO) each: what the first step begins from.
         """
-        xp = self.xp
-        gates = xp.matmul(Xp, self.WxT)
-        gates += self.b
+        n_directions, n_rows, _ = Xp.shape
         n_first = state["h"].shape[1]
+        width = self.n_gates * self.nO
+
+        def empty(n: int, columns: int) -> Floats3d:
+            return self.xp.empty((n_directions, n, columns), dtype=self.b.dtype)
+
         states = {}
         for key, value in state.items():
-            rows = xp.empty((len(Xp), n_first + Xp.shape[1], self.nO), dtype=gates.dtype)
-            rows[:, :n_first] = value
-            states[key] = rows
-        trace = Trace(gates, states, n_first)
-        # Where each step puts its recurrent GEMM: (D, n_first, nG*nO)
-        self.recurrent = xp.empty((len(Xp), n_first, gates.shape[2]), dtype=gates.dtype)
-        self.scratch = xp.empty((len(Xp), n_first, self.nO), dtype=gates.dtype)
+            states[key] = empty(n_first + n_rows, self.nO)
+            states[key][:, :n_first] = value
+        trace = Trace(empty(n_rows, width), states, n_first)
+        trace.saved = {key: empty(n_rows, self.nO) for key in self.saved}
+        # Where each step puts its recurrent GEMM, and a product of gates.
+        self.recurrent = empty(n_first, width)
+        self.scratch = empty(n_first, self.nO)
         return trace
+
+    def read(self, trace: Trace, Xp: Floats3d, rows: slice) -> None:
+        """The part of the gates that comes from the inputs: one GEMM for all of these rows."""
+        gates = trace.gates[:, rows]
+        self.xp.matmul(Xp[:, rows], self.WxT, out=gates)
+        gates += self.b
 
     def step(self, trace: Trace, n: int, row: int, previous: int, mask: Optional[Floats3d]) -> None:
         """Fill the rows of one step.
@@ -92,26 +102,35 @@ class Kernel:
         """
         raise NotImplementedError
 
-    def start_back(self, trace: Trace, previous_rows: Any, row_mask: Optional[Floats3d]) -> Any:
-        """What of the gradient can be computed for all rows before the loop.
+    def start_back(
+        self, trace: Trace, previous_rows: Any, row_mask: Optional[Floats3d]
+    ) -> Floats3d:
+        """Get ready for the way back.
 
         previous_rows (Ints1d): (n_rows,) Of the states, the row that each row began from.
         row_mask (Optional[Floats3d]): (D, n_rows, nO) What h was multiplied by for each row.
-        RETURNS (Floats3d): (D, n_rows, nG*nO) The factors by which the gradient of the
-            state reaches each gate; the loop turns them into the gradient of the gates.
+        RETURNS (Floats3d): (D, n_rows, nG*nO) Room for the gradients of the gates.
         """
         h = trace.states["h"][:, previous_rows]
-        trace.saved["h_previous"] = h if row_mask is None else h * row_mask
-        return self.factors(trace, previous_rows)
+        if row_mask is not None:
+            h *= row_mask
+        trace.saved["h_previous"] = h
+        return self.xp.empty_like(trace.gates)
 
-    def factors(self, trace: Trace, previous_rows: Any) -> Floats3d:
+    def factors(self, trace: Trace, rows: slice, previous_rows: Any, out: Floats3d) -> None:
+        """What of the gradient can be computed for many rows before the loop: the factors by which
+        the gradient of the state reaches each gate. The loop turns them into that of the gates.
+
+        rows (slice): The packed rows.
+        previous_rows (Ints1d): (n,) Of the states, the row that each of them began from.
+        out (Floats3d): (D, n, nG*nO)
+        """
         raise NotImplementedError
 
     def step_back(
         self,
         trace: Trace,
         d_gates: Floats3d,
-        dH: Floats3d,
         d_state: Dict[str, Floats3d],
         n: int,
         row: int,
@@ -119,8 +138,9 @@ class Kernel:
     ) -> None:
         """Undo one step: from the gradient of the states after it to that before it.
 
-        dH (Floats3d): (D, n_rows, nO) Gradient of the outputs.
-        d_state (Dict[str, Floats3d]): (D, n_seqs, nO) each; changed in place.
+        d_gates (Floats3d): (D, n_rows, nG*nO) Of these rows, factors become gradients.
+        d_state (Dict[str, Floats3d]): (D, n_seqs, nO) each, with the gradient of the outputs of
+            this step added; changed in place.
         """
         raise NotImplementedError
 
@@ -181,22 +201,21 @@ class ElmanKernel(Kernel):
     def activate(self, X: Floats3d, out: Floats3d) -> None:
         self.xp.tanh(X, out=out)
 
-    def factors(self, trace: Trace, previous_rows: Any) -> Floats3d:
-        h = trace.outputs
-        return 1.0 - h * h
+    def factors(self, trace: Trace, rows: slice, previous_rows: Any, out: Floats3d) -> None:
+        h = trace.outputs[:, rows]
+        self.xp.multiply(h, h, out=out)
+        self.xp.subtract(1.0, out, out=out)
 
     def step_back(
         self,
         trace: Trace,
         d_gates: Floats3d,
-        dH: Floats3d,
         d_state: Dict[str, Floats3d],
         n: int,
         row: int,
         mask: Optional[Floats3d],
     ) -> None:
         dh = d_state["h"][:, :n]
-        dh += dH[:, row : row + n]
         d_gate = d_gates[:, row : row + n]
         d_gate *= dh
         self.xp.matmul(d_gate, self.Wh, out=dh)
@@ -210,8 +229,8 @@ class ElmanReluKernel(ElmanKernel):
     def activate(self, X: Floats3d, out: Floats3d) -> None:
         self.xp.maximum(X, 0, out=out)
 
-    def factors(self, trace: Trace, previous_rows: Any) -> Floats3d:
-        return (trace.outputs > 0).astype(trace.gates.dtype)
+    def factors(self, trace: Trace, rows: slice, previous_rows: Any, out: Floats3d) -> None:
+        out[:] = trace.outputs[:, rows] > 0
 
 
 class LSTMKernel(Kernel):
@@ -227,18 +246,13 @@ class LSTMKernel(Kernel):
     """
 
     n_gates = 4
+    saved = ("tanh_c",)
     n_sigmoids = 3
     gate_order = (3, 0, 1, 2)  # from i, f, g, o
 
     def __init__(self, xp: Any, weights: List[Dict[str, Any]]) -> None:
         super().__init__(xp, weights)
         self.shift = 1.0 - self.scale  # one half for the sigmoids, nothing for g
-
-    def start(self, Xp: Floats3d, state: Dict[str, Floats3d]) -> Trace:
-        trace = super().start(Xp, state)
-        shape = (len(Xp), Xp.shape[1], self.nO)
-        trace.saved["tanh_c"] = self.xp.empty(shape, dtype=trace.gates.dtype)
-        return trace
 
     def step(self, trace: Trace, n: int, row: int, previous: int, mask: Optional[Floats3d]) -> None:
         xp, nO = self.xp, self.nO
@@ -266,28 +280,31 @@ class LSTMKernel(Kernel):
         xp.tanh(c, out=tanh_c)
         xp.multiply(o, tanh_c, out=h)
 
-    def factors(self, trace: Trace, previous_rows: Any) -> Floats3d:
+    def start_back(
+        self, trace: Trace, previous_rows: Any, row_mask: Optional[Floats3d]
+    ) -> Floats3d:
+        trace.saved["dc_by_dh"] = self.xp.empty_like(trace.saved["tanh_c"])
+        return super().start_back(trace, previous_rows, row_mask)
+
+    def factors(self, trace: Trace, rows: slice, previous_rows: Any, out: Floats3d) -> None:
         xp, nO = self.xp, self.nO
-        gates, tanh_c = trace.gates, trace.saved["tanh_c"]
+        gates, tanh_c = trace.gates[:, rows], trace.saved["tanh_c"][:, rows]
         o = gates[..., :nO]
         i = gates[..., nO : 2 * nO]
         g = gates[..., 3 * nO :]
-        d_gates = xp.empty_like(gates)
-        sigmoids, d_sigmoids = gates[..., : 3 * nO], d_gates[..., : 3 * nO]
+        sigmoids, d_sigmoids = gates[..., : 3 * nO], out[..., : 3 * nO]
         xp.multiply(sigmoids, sigmoids, out=d_sigmoids)
         xp.subtract(sigmoids, d_sigmoids, out=d_sigmoids)  # s (1 - s)
-        d_gates[..., :nO] *= tanh_c  # o, to be multiplied by dh; the others by dc
-        d_gates[..., nO : 2 * nO] *= g
-        d_gates[..., 2 * nO : 3 * nO] *= trace.states["c"][:, previous_rows]
-        d_gates[..., 3 * nO :] = i * (1.0 - g * g)
-        trace.saved["dc_by_dh"] = o * (1.0 - tanh_c * tanh_c)
-        return d_gates
+        out[..., :nO] *= tanh_c  # o, to be multiplied by dh; the others by dc
+        out[..., nO : 2 * nO] *= g
+        out[..., 2 * nO : 3 * nO] *= trace.states["c"][:, previous_rows]
+        out[..., 3 * nO :] = i * (1.0 - g * g)
+        trace.saved["dc_by_dh"][:, rows] = o * (1.0 - tanh_c * tanh_c)
 
     def step_back(
         self,
         trace: Trace,
         d_gates: Floats3d,
-        dH: Floats3d,
         d_state: Dict[str, Floats3d],
         n: int,
         row: int,
@@ -295,7 +312,6 @@ class LSTMKernel(Kernel):
     ) -> None:
         xp, nO = self.xp, self.nO
         dh, dc = d_state["h"][:, :n], d_state["c"][:, :n]
-        dh += dH[:, row : row + n]
         dc += xp.multiply(dh, trace.saved["dc_by_dh"][:, row : row + n])
         d_gate = d_gates[:, row : row + n]
         d_gate[..., :nO] *= dh
@@ -318,18 +334,13 @@ class GRUKernel(Kernel):
     """
 
     n_gates = 3
+    saved = ("q",)
     n_sigmoids = 2
     gate_order = (0, 1, 2)
 
     def __init__(self, xp: Any, weights: List[Dict[str, Any]]) -> None:
         super().__init__(xp, weights)
         self.bh = xp.stack([w["bh"] for w in weights])[:, None, :]
-
-    def start(self, Xp: Floats3d, state: Dict[str, Floats3d]) -> Trace:
-        trace = super().start(Xp, state)
-        shape = (len(Xp), Xp.shape[1], self.nO)
-        trace.saved["q"] = self.xp.empty(shape, dtype=trace.gates.dtype)
-        return trace
 
     def step(self, trace: Trace, n: int, row: int, previous: int, mask: Optional[Floats3d]) -> None:
         xp, nO = self.xp, self.nO
@@ -352,25 +363,27 @@ class GRUKernel(Kernel):
         h *= z
         h += n_gate
 
-    def factors(self, trace: Trace, previous_rows: Any) -> Floats3d:
+    def start_back(
+        self, trace: Trace, previous_rows: Any, row_mask: Optional[Floats3d]
+    ) -> Floats3d:
+        trace.saved["dn"] = self.xp.empty_like(trace.saved["q"])
+        return super().start_back(trace, previous_rows, row_mask)
+
+    def factors(self, trace: Trace, rows: slice, previous_rows: Any, out: Floats3d) -> None:
         xp, nO = self.xp, self.nO
-        gates, q = trace.gates, trace.saved["q"]
+        gates, q = trace.gates[:, rows], trace.saved["q"][:, rows]
         z, n = gates[..., nO : 2 * nO], gates[..., 2 * nO :]
-        d_gates = xp.empty_like(gates)
-        sigmoids, d_sigmoids = gates[..., : 2 * nO], d_gates[..., : 2 * nO]
+        sigmoids, d_sigmoids = gates[..., : 2 * nO], out[..., : 2 * nO]
         xp.multiply(sigmoids, sigmoids, out=d_sigmoids)
         xp.subtract(sigmoids, d_sigmoids, out=d_sigmoids)  # s (1 - s)
-        d_gates[..., :nO] *= q  # r, to be multiplied by dn; z and n by dh
-        d_gates[..., nO : 2 * nO] *= trace.states["h"][:, previous_rows] - n
-        d_gates[..., 2 * nO :] = (1.0 - z) * (1.0 - n * n)
-        trace.saved["dn"] = xp.empty_like(q)
-        return d_gates
+        out[..., :nO] *= q  # r, to be multiplied by dn; z and n by dh
+        out[..., nO : 2 * nO] *= trace.states["h"][:, previous_rows] - n
+        out[..., 2 * nO :] = (1.0 - z) * (1.0 - n * n)
 
     def step_back(
         self,
         trace: Trace,
         d_gates: Floats3d,
-        dH: Floats3d,
         d_state: Dict[str, Floats3d],
         n: int,
         row: int,
@@ -378,7 +391,6 @@ class GRUKernel(Kernel):
     ) -> None:
         xp, nO = self.xp, self.nO
         dh = d_state["h"][:, :n]
-        dh += dH[:, row : row + n]
         gates = trace.gates[:, row : row + n]
         d_gate = d_gates[:, row : row + n]
         dn = xp.multiply(d_gate[..., 2 * nO :], dh, out=trace.saved["dn"][:, row : row + n])

@@ -4,7 +4,7 @@ It is written against the module of the arrays it is given, so the same code run
 on CuPy. All directions run in the same loop, as the first axis of each array.
 """
 
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Tuple, cast
 
 from thinc.api import get_array_module
 from thinc.types import Floats2d, Floats3d
@@ -13,8 +13,8 @@ from ..packing import Packing, Segment
 from .base import Cell, Direction, GradsT, ResultT, StateT
 from .numpy_cells import KERNELS, Kernel, Trace
 
-# Rows of one segment at prediction. Bounds the working memory whatever the batch; at this size
-# the gates of a segment stay in the CPU's cache.
+# Rows that are worked on at a time: their gates stay in the CPU's cache. At prediction it bounds
+# the working memory as well, whatever the batch.
 MAX_ROWS = 2048
 
 
@@ -47,8 +47,12 @@ def forward(
     def backward(
         dY: Floats2d, d_final: List[Optional[StateT]]
     ) -> Tuple[Floats2d, List[GradsT], List[StateT]]:
-        # (D, n_rows, nO)
-        dH = xp.stack([dY[i, d * nO : (d + 1) * nO] for d, i in enumerate(index)])
+        columns = [slice(d * nO, (d + 1) * nO) for d in range(len(directions))]
+
+        def gather(rows: slice) -> Floats3d:
+            """(D, n, nO) The gradients of some of the packed outputs."""
+            return cast(Floats3d, xp.stack([dY[i[rows], c] for i, c in zip(index, columns)]))
+
         d_state = {}
         for key in cell.states:
             given = [
@@ -56,12 +60,13 @@ def forward(
                 for d, g in zip(directions, d_final)
             ]
             d_state[key] = xp.stack([g[order] for g in given])
-        d_gates = _run_back(kernel, trace, segment, dH, d_state, mask)
+        d_gates = _run_back(kernel, trace, segment, gather, d_state, mask)
         grads, dXp = kernel.gradients(trace, d_gates, Xp)
         # Add up the directions, each in the order of the Ragged. (n_tokens, nI)
-        dX = xp.zeros_like(X)
-        for d, i in enumerate(index):
-            dX[i] += dXp[d]
+        dX = xp.empty_like(X)
+        dX[index[0]] = dXp[0]
+        for i, dXp_further in zip(index[1:], dXp[1:]):
+            dX[i] += dXp_further
         d_states: List[StateT] = [
             {key: d_state[key][d][rank] for key in cell.states} for d in range(len(directions))
         ]
@@ -85,8 +90,11 @@ def _run(
     """
     n_running = segment.n_running
     trace = kernel.start(Xp, {key: value[:, :n_running] for key, value in state.items()})
-    for n, row, previous in segment.steps():
-        kernel.step(trace, n, row, previous, None if mask is None else mask[:, :n])
+    steps = segment.steps()
+    for first, end in segment.blocks(MAX_ROWS):
+        kernel.read(trace, Xp, _rows(segment, first, end))
+        for n, row, previous in steps[first:end]:
+            kernel.step(trace, n, row, previous, None if mask is None else mask[:, :n])
     trace.final = dict(state)
     if n_running:
         last = n_running + kernel.xp.asarray(segment.last_rows())
@@ -101,22 +109,33 @@ def _run_back(
     kernel: Kernel,
     trace: Trace,
     segment: Segment,
-    dH: Floats3d,
+    gather: Callable[[slice], Floats3d],
     d_state: Dict[str, Floats3d],
     mask: Optional[Floats3d],
-) -> Any:
+) -> Floats3d:
     """Backpropagation through time: the steps in reverse.
 
-    dH (Floats3d): (D, n_rows, nO) Gradient of the packed outputs.
+    gather (Callable[[slice], Floats3d]): Gives (D, n, nO) gradients of packed outputs.
     d_state (Dict[str, Floats3d]): (D, n_seqs, nO) Gradient of the final states, which becomes
         that of the initial states.
-    RETURNS: The gradients of the gates for all rows, which `Kernel.gradients` wants.
+    RETURNS (Floats3d): (D, n_rows, nG*nO) The gradients of the gates.
     """
-    row_mask = None
-    if mask is not None:
-        row_mask = mask[:, kernel.xp.asarray(segment.row_ranks)]
-    previous_rows = kernel.xp.asarray(segment.previous_rows())
+    xp = kernel.xp
+    row_mask = None if mask is None else mask[:, xp.asarray(segment.row_ranks)]
+    previous_rows = xp.asarray(segment.previous_rows())
     d_gates = kernel.start_back(trace, previous_rows, row_mask)
-    for n, row, _ in reversed(segment.steps()):
-        kernel.step_back(trace, d_gates, dH, d_state, n, row, None if mask is None else mask[:, :n])
+    steps = segment.steps()
+    for first, end in reversed(segment.blocks(MAX_ROWS)):
+        rows = _rows(segment, first, end)
+        kernel.factors(trace, rows, previous_rows[rows], out=d_gates[:, rows])
+        dH = gather(rows)
+        for n, row, _ in reversed(steps[first:end]):
+            dh = d_state["h"][:, :n]
+            dh += dH[:, row - rows.start : row - rows.start + n]
+            kernel.step_back(trace, d_gates, d_state, n, row, None if mask is None else mask[:, :n])
     return d_gates
+
+
+def _rows(segment: Segment, first: int, end: int) -> slice:
+    """The packed rows of some of a segment's steps."""
+    return slice(int(segment.offsets[first]), int(segment.offsets[end]))
