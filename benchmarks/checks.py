@@ -6,10 +6,12 @@ import numpy
 
 from .batches import Batch, VectorsT
 from .peers import BASELINE, N_HIDDEN, N_OUT, OURS, Peer, clear_gradients
+from .threads import use_threads
 
 TOLERANCES: Dict[str, float] = {"outputs": 1e-5, "gradients": 1e-4}
 
 
+@use_threads(1)
 def check_same_work(peers: List[Peer], batch: Batch) -> Dict[str, float]:
     """Compare what the models compute. All LSTMs have equal weights.
 

@@ -5,7 +5,6 @@ Each model runs in a process of its own, because a peak of memory is a property 
 
 import json
 import re
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +14,8 @@ import typer
 
 from .batches import make_batch
 from .peers import N_OUT, build_peers
-from .timing import MODES, time_inference, time_training, use_threads
+from .threads import use_threads
+from .timing import MODES, time_inference, time_training
 
 ROOT = Path(__file__).parents[1]
 N_LONG = 20_000  # tokens of the long text
@@ -67,6 +67,8 @@ def memory() -> Tuple[float, float]:
     if status.exists():
         sizes = dict(re.findall(r"^(VmRSS|VmHWM):\s+(\d+) kB$", status.read_text(), re.MULTILINE))
         return int(sizes["VmRSS"]) / 2**10, int(sizes["VmHWM"]) / 2**10
+    import resource  # not on all systems
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # in kB, but on macOS in bytes
     peak_mb = peak / (2**20 if sys.platform == "darwin" else 2**10)
     return peak_mb, peak_mb

@@ -21,7 +21,8 @@ def print_machine(machine: Dict[str, Any]) -> None:
     if "OPENBLAS_CORETYPE" in machine["openblas_settings"]:
         msg.warn(
             "OPENBLAS_CORETYPE decides which kernels NumPy's products run on: it can hold them to "
-            "slower ones than this processor could run. torch and BLIS do not obey it."
+            "slower ones than this processor could run. torch and BLIS do not obey it, so with it "
+            "the ratios are too low; without it like is compared with like."
         )
     if machine["blis_kernels"] == "generic":
         msg.warn(

@@ -4,16 +4,21 @@ python -m benchmarks.speed
 python -m benchmarks.speed --threads 1 --batch-sizes 64
 
 All models run on the same ragged batches, in turn, in one process, so that whatever else the
-machine does falls on all of them. It takes about five minutes.
+machine does falls on all of them. It takes about five minutes; twice that where
+OPENBLAS_CORETYPE holds NumPy's products to other kernels than the processor's own, as the ratios
+are then measured with those as well.
 """
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Dict, List
 
 import typer
 from tqdm import tqdm
+from wasabi import msg
 
 from .batches import MEAN_LENGTHS, draw_lengths, make_batch
 from .checks import check_same_work
@@ -24,6 +29,7 @@ from .report import print_bars, print_long_doc, print_machine, print_models, pri
 from .summary import add_ratios, judge, summarize
 from .timing import N_BATCHES, Plan, Setting, measure
 
+PIN = "OPENBLAS_CORETYPE"
 MIN_ROUNDS = 9
 QUICK_ROUNDS = 3
 QUICK_LONG = 500
@@ -48,6 +54,9 @@ def main(
     with_packed: Annotated[
         bool, typer.Option("--with-packed", help="Packed training of all long docs: half an hour")
     ] = False,
+    own_kernels: Annotated[
+        bool, typer.Option(help="If OPENBLAS_CORETYPE is set, measure without it as well")
+    ] = True,
     output: Annotated[Path, typer.Option(help="Where to write all figures, as JSON")] = Path(
         "metrics/speed.json"
     ),
@@ -75,7 +84,19 @@ def main(
     results["bars"] = judge(results["summary"], results["long_doc"])
     print_bars(results["bars"])
     write_json(results, output)
+    if own_kernels and not quick and PIN in os.environ:
+        beside = output.with_name(f"{output.stem}-own-kernels{output.suffix}")
+        run_with_own_kernels(batch_sizes, rounds, beside)
     typer.echo(f"Wrote {output}")
+
+
+def run_with_own_kernels(batch_sizes: str, rounds: int, output: Path) -> None:
+    """Run all of this again in a process where OpenBLAS chooses its kernels itself."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("OPENBLAS_")}
+    msg.divider(f"Again, without {PIN}", char="#")
+    options = ["--threads", "1", "--batch-sizes", batch_sizes, "--rounds", str(rounds)]
+    command = [sys.executable, "-m", "benchmarks.speed", *options, "--output", str(output)]
+    subprocess.run(command, env=environment, check=True)
 
 
 def parse_counts(text: str, option: str) -> List[int]:
@@ -110,7 +131,7 @@ def measure_all(plans: List[Plan], peers: List[Peer]) -> List[Dict[str, Any]]:
     with tqdm(total=sum(plan.n_words for plan in plans), unit="word", unit_scale=True) as progress:
         for plan in plans:
             progress.set_description(f"{plan.setting.title}, threads: {plan.setting.threads}")
-            result = measure(plan, peers, lambda n_words: progress.update(n_words) and None)
+            result = measure(plan, peers, progress.update)
             add_ratios(result, peers)
             results.append(result)
     return results

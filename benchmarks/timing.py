@@ -1,17 +1,15 @@
 """Interleaved timing: every model runs on every batch before any runs on the next one."""
 
-import contextlib
 import math
 from dataclasses import asdict, dataclass
 from time import perf_counter
-from typing import Any, Callable, Dict, Iterator, List
+from typing import Any, Callable, Dict, List
 
 import numpy
-import torch
-from threadpoolctl import threadpool_limits
 
 from .batches import MEAN_LENGTHS, Batch, draw_lengths, make_batch, padding_factor
 from .peers import N_HIDDEN, N_IN, N_OUT, Peer, clear_gradients
+from .threads import use_threads
 
 MODES = ("inference", "training")
 N_BATCHES = 10
@@ -63,24 +61,12 @@ class Plan:
         return sum(sum(self.lengths[i]) for batches in self.rounds for i in batches)
 
 
-@contextlib.contextmanager
-def use_threads(n: int) -> Iterator[None]:
-    """Limit BLAS, OpenMP and torch to so many threads within the block."""
-    before = torch.get_num_threads()
-    with threadpool_limits(limits=n):
-        torch.set_num_threads(n)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
-
-
-def measure(plan: Plan, peers: List[Peer], on_words: Callable[[int], None]) -> Dict[str, Any]:
+def measure(plan: Plan, peers: List[Peer], on_words: Callable[[int], object]) -> Dict[str, Any]:
     """Time all models in one setting.
 
     plan (Plan): The setting and its rounds.
     peers (List[Peer]): The models.
-    on_words (Callable[[int], None]): Told how many words have been read, for the progress.
+    on_words (Callable[[int], object]): Told how many words have been read, for the progress.
     RETURNS (Dict[str, Any]): Words per second by mode and model: in each round, and the median
         of the rounds. A round's are its words divided by the sum of its times. Models that are
         left out are not in it.

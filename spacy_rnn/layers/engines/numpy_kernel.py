@@ -1,0 +1,182 @@
+"""What the cells of the NumPy engine have in common: the layout of weights and arrays, and the
+products over all rows.
+
+Arrays have the directions as their first axis: D is 1 or 2. `row` counts packed rows (see
+`spacy_rnn.layers.packing`). A sigmoid is computed as (1 + tanh(x / 2)) / 2, with the halving
+folded into the weights: halving is exact, and tanh is vectorized where a logistic function is not.
+"""
+
+from typing import Any, Dict, List, Optional, Tuple
+
+from .base import GradsT
+
+# The stubs of Thinc's array types know no Ellipsis in an index, which is all that we use here.
+Floats3d = Any
+
+
+class Trace:
+    """What a forward pass leaves behind.
+
+    gates (Floats3d): (D, n_rows, nG*nO) Activations of the gates.
+    states (Dict[str, Floats3d]): (D, n_first + n_rows, nO) each: the initial states of the
+        `n_first` running sequences, then one row for each packed row.
+    saved (Dict[str, Floats3d]): (D, n_rows, nO) each: further values that the gradient needs.
+    final (Dict[str, Floats3d]): (D, n_seqs, nO) each: the states after the last step.
+    """
+
+    def __init__(self, gates: Floats3d, states: Dict[str, Floats3d], n_first: int) -> None:
+        self.gates = gates
+        self.states = states
+        self.n_first = n_first
+        self.saved: Dict[str, Floats3d] = {}
+        self.final: Dict[str, Floats3d] = {}
+
+    @property
+    def outputs(self) -> Floats3d:
+        """(D, n_rows, nO)"""
+        return self.states["h"][:, self.n_first :]
+
+
+class Kernel:
+    """One cell with its weights laid out for the loop.
+
+    xp: The arrays' module.
+    weights (List[Dict[str, FloatsXd]]): The parameters of each direction.
+    """
+
+    n_gates: int
+    saved: Tuple[str, ...] = ()  # what a trace keeps beside gates and states
+    n_sigmoids: int = 0  # how many of the gates, in the order of the loop, are sigmoids
+    gate_order: Tuple[int, ...]  # the loop's order of the gates in the parameters
+
+    def __init__(self, xp: Any, weights: List[Dict[str, Any]]) -> None:
+        self.xp = xp
+        self.nO = nO = weights[0]["Wh"].shape[1]
+        self.Wx = xp.stack([self._reorder(w["Wx"]) for w in weights])  # (D, nG*nO, nI)
+        self.Wh = xp.stack([self._reorder(w["Wh"]) for w in weights])  # (D, nG*nO, nO)
+        b = xp.stack([self._reorder(w["b"]) for w in weights])
+        # One half for the sigmoids, one for the others: (nG*nO,)
+        self.scale = xp.ones(self.n_gates * nO, dtype=b.dtype)
+        self.scale[: self.n_sigmoids * nO] = 0.5
+        self.WxT = (self.Wx * self.scale[:, None]).transpose(0, 2, 1)  # (D, nI, nG*nO)
+        self.WhT = xp.ascontiguousarray((self.Wh * self.scale[:, None]).transpose(0, 2, 1))
+        self.b = (b * self.scale)[:, None, :]
+
+    def start(self, Xp: Floats3d, state: Dict[str, Floats3d]) -> Trace:
+        """Make room for what will be computed.
+
+        Xp (Floats3d): (D, n_rows, nI)
+        state (Dict[str, Floats3d]): (D, n_first, nO) each: what the first step begins from.
+        """
+        n_directions, n_rows, _ = Xp.shape
+        n_first = state["h"].shape[1]
+        width = self.n_gates * self.nO
+
+        def empty(n: int, columns: int) -> Floats3d:
+            return self.xp.empty((n_directions, n, columns), dtype=self.b.dtype)
+
+        states = {}
+        for key, value in state.items():
+            states[key] = empty(n_first + n_rows, self.nO)
+            states[key][:, :n_first] = value
+        trace = Trace(empty(n_rows, width), states, n_first)
+        trace.saved = {key: empty(n_rows, self.nO) for key in self.saved}
+        # Where each step puts its recurrent GEMM, and a product of gates.
+        self.recurrent = empty(n_first, width)
+        self.scratch = empty(n_first, self.nO)
+        return trace
+
+    def read(self, trace: Trace, Xp: Floats3d, rows: slice) -> None:
+        """The part of the gates that comes from the inputs: one GEMM for all of these rows."""
+        gates = trace.gates[:, rows]
+        self.xp.matmul(Xp[:, rows], self.WxT, out=gates)
+        gates += self.b
+
+    def step(self, trace: Trace, n: int, row: int, previous: int, mask: Optional[Floats3d]) -> None:
+        """Fill the rows of one step.
+
+        n (int): How many sequences run.
+        row (int): Their first row among the packed rows.
+        previous (int): The first row of what they carry, among the rows of the states.
+        mask (Optional[Floats3d]): (D, n, nO) Multiplies h on its way into the gates.
+        """
+        raise NotImplementedError
+
+    def start_back(
+        self, trace: Trace, previous_rows: Any, row_mask: Optional[Floats3d]
+    ) -> Floats3d:
+        """Get ready for the way back.
+
+        previous_rows (Ints1d): (n_rows,) Of the states, the row that each row began from.
+        row_mask (Optional[Floats3d]): (D, n_rows, nO) What h was multiplied by for each row.
+        RETURNS (Floats3d): (D, n_rows, nG*nO) Room for the gradients of the gates.
+        """
+        h = trace.states["h"][:, previous_rows]
+        if row_mask is not None:
+            h *= row_mask
+        trace.saved["h_previous"] = h
+        return self.xp.empty_like(trace.gates)
+
+    def factors(self, trace: Trace, rows: slice, previous_rows: Any, out: Floats3d) -> None:
+        """What of the gradient can be computed for many rows before the loop: the factors by which
+        the gradient of the state reaches each gate. The loop turns them into that of the gates.
+
+        rows (slice): The packed rows.
+        previous_rows (Ints1d): (n,) Of the states, the row that each of them began from.
+        out (Floats3d): (D, n, nG*nO)
+        """
+        raise NotImplementedError
+
+    def step_back(
+        self,
+        trace: Trace,
+        d_gates: Floats3d,
+        d_state: Dict[str, Floats3d],
+        n: int,
+        row: int,
+        mask: Optional[Floats3d],
+    ) -> None:
+        """Undo one step: from the gradient of the states after it to that before it.
+
+        d_gates (Floats3d): (D, n_rows, nG*nO) Of these rows, factors become gradients.
+        d_state (Dict[str, Floats3d]): (D, n_seqs, nO) each, with the gradient of the outputs of
+            this step added; changed in place.
+        """
+        raise NotImplementedError
+
+    def gradients(
+        self, trace: Trace, d_gates: Floats3d, Xp: Floats3d
+    ) -> Tuple[List[GradsT], Floats3d]:
+        """The gradients of the weights and inputs: one GEMM or sum each, over all rows.
+
+        RETURNS (Tuple[List[GradsT], Floats3d]): For each direction those of the weights, and
+            dXp (D, n_rows, nI).
+        """
+        dWh = self.xp.matmul(d_gates.transpose(0, 2, 1), trace.saved["h_previous"])
+        self.finish_gates(trace, d_gates)
+        dWx = self.xp.matmul(d_gates.transpose(0, 2, 1), Xp)
+        db = d_gates.sum(axis=1)
+        dXp = self.xp.matmul(d_gates, self.Wx)
+        grads: List[GradsT] = []
+        for d in range(len(d_gates)):
+            grads.append(
+                {
+                    "Wx": self._restore(dWx[d]),
+                    "Wh": self._restore(dWh[d]),
+                    "b": self._restore(db[d]),
+                }
+            )
+        return grads, dXp
+
+    def finish_gates(self, trace: Trace, d_gates: Floats3d) -> None:
+        """Hook: from the gradient on the hidden side of the gates to that on the input's."""
+
+    def _reorder(self, W: Any) -> Any:
+        """From the parameters' order of the gates to the loop's."""
+        blocks = self.xp.split(W, self.n_gates)
+        return self.xp.concatenate([blocks[i] for i in self.gate_order])
+
+    def _restore(self, W: Any) -> Any:
+        """From the loop's order of the gates to the parameters'."""
+        blocks = self.xp.split(W, self.n_gates)
+        return self.xp.concatenate([blocks[self.gate_order.index(i)] for i in range(self.n_gates)])
