@@ -104,11 +104,9 @@ class LSTMKernel(Kernel):
         xp.tanh(c, out=tanh_c)
         xp.multiply(o, tanh_c, out=h)
 
-    def start_back(
-        self, trace: Trace, previous_rows: Any, row_mask: Optional[Floats3d]
-    ) -> Floats3d:
-        trace.saved["dc_by_dh"] = self.xp.empty_like(trace.saved["tanh_c"])
-        return super().start_back(trace, previous_rows, row_mask)
+    def start_back(self, trace: Trace) -> Floats3d:
+        self.room(trace, "dc_by_dh")
+        return super().start_back(trace)
 
     def factors(self, trace: Trace, rows: slice, previous_rows: Any, out: Floats3d) -> None:
         xp, nO = self.xp, self.nO
@@ -187,11 +185,9 @@ class GRUKernel(Kernel):
         h *= z
         h += n_gate
 
-    def start_back(
-        self, trace: Trace, previous_rows: Any, row_mask: Optional[Floats3d]
-    ) -> Floats3d:
-        trace.saved["dn"] = self.xp.empty_like(trace.saved["q"])
-        return super().start_back(trace, previous_rows, row_mask)
+    def start_back(self, trace: Trace) -> Floats3d:
+        self.room(trace, "dn")
+        return super().start_back(trace)
 
     def factors(self, trace: Trace, rows: slice, previous_rows: Any, out: Floats3d) -> None:
         xp, nO = self.xp, self.nO

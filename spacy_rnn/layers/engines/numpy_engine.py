@@ -121,13 +121,16 @@ def _run_back(
     RETURNS (Floats3d): (D, n_rows, nG*nO) The gradients of the gates.
     """
     xp = kernel.xp
-    row_mask = None if mask is None else mask[:, xp.asarray(segment.row_ranks)]
-    previous_rows = xp.asarray(segment.previous_rows())
-    d_gates = kernel.start_back(trace, previous_rows, row_mask)
+    ranks, previous = xp.asarray(segment.row_ranks), xp.asarray(segment.previous_rows())
+    d_gates = kernel.start_back(trace)
     steps = segment.steps()
     for first, end in reversed(segment.blocks(MAX_ROWS)):
         rows = _rows(segment, first, end)
-        kernel.factors(trace, rows, previous_rows[rows], out=d_gates[:, rows])
+        h_previous = trace.saved["h_previous"][:, rows]
+        h_previous[...] = trace.states["h"][:, previous[rows]]
+        if mask is not None:
+            h_previous *= mask[:, ranks[rows]]
+        kernel.factors(trace, rows, previous[rows], out=d_gates[:, rows])
         dH = gather(rows)
         for n, row, _ in reversed(steps[first:end]):
             dh = d_state["h"][:, :n]

@@ -9,6 +9,7 @@ folded into the weights: halving is exact, and tanh is vectorized where a logist
 from typing import Any, Dict, List, Optional, Tuple
 
 from .base import GradsT
+from .workspace import workspace
 
 # The stubs of Thinc's array types know no Ellipsis in an index, which is all that we use here.
 Floats3d = Any
@@ -102,20 +103,18 @@ class Kernel:
         """
         raise NotImplementedError
 
-    def start_back(
-        self, trace: Trace, previous_rows: Any, row_mask: Optional[Floats3d]
-    ) -> Floats3d:
+    def start_back(self, trace: Trace) -> Floats3d:
         """Get ready for the way back.
 
-        previous_rows (Ints1d): (n_rows,) Of the states, the row that each row began from.
-        row_mask (Optional[Floats3d]): (D, n_rows, nO) What h was multiplied by for each row.
         RETURNS (Floats3d): (D, n_rows, nG*nO) Room for the gradients of the gates.
         """
-        h = trace.states["h"][:, previous_rows]
-        if row_mask is not None:
-            h *= row_mask
-        trace.saved["h_previous"] = h
-        return self.xp.empty_like(trace.gates)
+        self.room(trace, "h_previous")
+        return workspace.take(self.xp, "d_gates", trace.gates.shape, trace.gates.dtype)
+
+    def room(self, trace: Trace, name: str) -> None:
+        """Make room for a value of each row that is not needed after the way back."""
+        shape = (*trace.gates.shape[:2], self.nO)
+        trace.saved[name] = workspace.take(self.xp, name, shape, trace.gates.dtype)
 
     def factors(self, trace: Trace, rows: slice, previous_rows: Any, out: Floats3d) -> None:
         """What of the gradient can be computed for many rows before the loop: the factors by which
@@ -156,7 +155,8 @@ class Kernel:
         self.finish_gates(trace, d_gates)
         dWx = self.xp.matmul(d_gates.transpose(0, 2, 1), Xp)
         db = d_gates.sum(axis=1)
-        dXp = self.xp.matmul(d_gates, self.Wx)
+        dXp = workspace.take(self.xp, "dXp", Xp.shape, Xp.dtype)
+        self.xp.matmul(d_gates, self.Wx, out=dXp)
         grads: List[GradsT] = []
         for d in range(len(d_gates)):
             grads.append(
