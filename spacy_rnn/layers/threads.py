@@ -5,6 +5,7 @@ for each of them costs more than it saves: several times the whole, if another p
 the cores.
 """
 
+import os
 import threading
 from functools import cached_property
 from typing import Any, Optional
@@ -20,6 +21,10 @@ class OneBlasThread:
     """
 
     def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget who is inside: after a fork the other threads are gone, but not their locks."""
         self._lock = threading.Lock()
         self._n_inside = 0
         self._limit: Optional[Any] = None
@@ -37,10 +42,12 @@ class OneBlasThread:
 
     def __exit__(self, *error: Any) -> None:
         with self._lock:
-            self._n_inside -= 1
+            self._n_inside = max(0, self._n_inside - 1)
             if self._n_inside == 0 and self._limit is not None:
                 self._limit.__exit__(None, None, None)
                 self._limit = None
 
 
 one_blas_thread = OneBlasThread()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=one_blas_thread.reset)
