@@ -86,21 +86,19 @@ def print_bars(bars: List[Dict[str, Any]]) -> None:
 
 def _print_rates(settings: List[Dict[str, Any]], means: Dict[str, Any], mode: str) -> None:
     rows = []
-    for name, mean in means.items():
-        cells = []
-        for setting in settings:
-            rate = setting["words_per_second"][mode].get(name)
-            ratio = setting["ratio"][mode].get(name)
-            cells.append("-" if rate is None else f"{rate:,.0f} ({ratio:.2f})")
-        rows.append((name, *cells, f"{mean['geomean']:.2f}", f"{mean['minimum']:.2f}"))
+    for name in ABOUT:
+        cells = [_cell(setting, mode, name) for setting in settings]
+        mean = means.get(name)
+        found = ("-", "-") if mean is None else (mean["geomean"], mean["minimum"])
+        rows.append((name, *cells, *(x if x == "-" else f"{x:.2f}" for x in found)))
     header = ("model", *map(_title, settings), "geomean", "min")
     msg.table(rows, header=header, aligns=("l", *("r" * (len(header) - 1))), divider=True)
-    if any(mean["n_settings"] < len(settings) for mean in means.values()):
+    if any(setting["left_out"][mode] for setting in settings):
         msg.text("-: left out, for it takes minutes (--with-packed); not in the mean either")
 
 
 def _print_limits(settings: List[Dict[str, Any]]) -> None:
-    names = list(settings[0]["share_of_limit"]["inference"])
+    names = list(settings[0]["limit"]["inference"])
     rows = []
     for setting in settings:
         shares = [[setting["share_of_limit"][mode].get(name) for mode in MODES] for name in names]
@@ -121,6 +119,14 @@ def _print_limits(settings: List[Dict[str, Any]]) -> None:
     msg.table(rows, header=header, aligns=("l", *("r" * (len(header) - 1))), divider=True)
     msg.text("words: in a batch, mean; padding: cells of the padded batch for each word, mean")
     msg.text("LSTM limit, words/s, and the models' shares of their limits: inference / training")
+
+
+def _cell(setting: Dict[str, Any], mode: str, name: str) -> str:
+    rate = setting["words_per_second"][mode].get(name)
+    ratio = setting["ratio"][mode].get(name)
+    if rate is None:
+        return "-"
+    return f"{rate:,.0f}" if ratio is None else f"{rate:,.0f} ({ratio:.2f})"
 
 
 def _title(setting: Dict[str, Any]) -> str:

@@ -52,7 +52,7 @@ def main(
         bool, typer.Option("--with-padded", help="The long doc padded as well: 2 GB of memory")
     ] = False,
     with_packed: Annotated[
-        bool, typer.Option("--with-packed", help="Packed training of all long docs: half an hour")
+        bool, typer.Option("--with-packed", help="What takes minutes as well: packed training")
     ] = False,
     own_kernels: Annotated[
         bool, typer.Option(help="If OPENBLAS_CORETYPE is set, measure without it as well")

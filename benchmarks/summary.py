@@ -15,23 +15,29 @@ MB_BAR = 600.0
 def add_ratios(setting: Dict[str, Any], peers: List[Peer]) -> None:
     """Compare the rates of a setting with the baseline's, and with what its products allow.
 
-    setting (Dict[str, Any]): A result of `timing.measure`. Gets "ratio", by mode and model; for
-        our models also "limit", the words per second at the rate of the measured product if a
-        model did nothing but its products, and "share_of_limit".
+    setting (Dict[str, Any]): A result of `timing.measure`. Gets, by mode and model, "ratio", which
+        is empty if the baseline was left out; for our models also "limit", the words per second
+        at the rate of the measured product if a model did nothing but its products, and
+        "share_of_limit".
     peers (List[Peer]): The models.
     """
     setting.update(ratio={}, limit={}, share_of_limit={})
     for mode in MODES:
         rates = setting["words_per_second"][mode]
-        setting["ratio"][mode] = {name: rate / rates[BASELINE] for name, rate in rates.items()}
+        baseline = rates.get(BASELINE)
+        setting["ratio"][mode] = {
+            name: rate / baseline for name, rate in rates.items() if baseline is not None
+        }
         passes = 1 if mode == "inference" else 3  # training has two more for each product
         limits = {
             peer.name: setting["gemm_gflops"] * 1e9 / (passes * peer.flops)
             for peer in peers
-            if peer.flops and peer.name in rates
+            if peer.flops
         }
         setting["limit"][mode] = limits
-        setting["share_of_limit"][mode] = {n: rates[n] / limit for n, limit in limits.items()}
+        setting["share_of_limit"][mode] = {
+            name: rates[name] / limit for name, limit in limits.items() if name in rates
+        }
 
 
 def summarize(settings: List[Dict[str, Any]]) -> Dict[str, Any]:
@@ -59,14 +65,15 @@ def summarize(settings: List[Dict[str, Any]]) -> Dict[str, Any]:
 
 def judge(summary: Dict[str, Any], long_doc: Dict[str, Any]) -> List[Dict[str, Any]]:
     """RETURNS (List[Dict[str, Any]]): For each bar "what" is measured, the "bar", the "value" and
-    whether it is "met". Bars for ratios hold with one thread; without it, there are none."""
+    whether it is "met". Bars for ratios hold with one thread; unless it was measured, there are
+    none."""
     bars = []
 
     def add(what: str, bar: float, value: float, met: bool) -> None:
         bars.append({"what": what, "bar": bar, "value": value, "met": met})
 
-    if "1" in summary:
-        found = {mode: summary["1"][mode][OURS] for mode in MODES}
+    found = {mode: summary.get("1", {}).get(mode, {}).get(OURS) for mode in MODES}
+    if all(found.values()):
         for mode, bar in BARS.items():
             value = found[mode]["geomean"]
             add(f"{mode}, geometric mean of the ratios: at least", bar, value, value >= bar)
@@ -74,6 +81,11 @@ def judge(summary: Dict[str, Any], long_doc: Dict[str, Any]) -> List[Dict[str, A
         add("smallest of all ratios: at least", MINIMUM_BAR, value, value >= MINIMUM_BAR)
     for mode in MODES:
         entry = long_doc[OURS][mode]
-        add(f"long doc, {mode}, s: under", SECONDS_BAR, entry["seconds"], entry["seconds"] < 3.0)
+        add(
+            f"long doc, {mode}, s: under",
+            SECONDS_BAR,
+            entry["seconds"],
+            entry["seconds"] < SECONDS_BAR,
+        )
         add(f"long doc, {mode}, MB: under", MB_BAR, entry["mb"], entry["mb"] < MB_BAR)
     return bars

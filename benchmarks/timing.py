@@ -15,6 +15,7 @@ MODES = ("inference", "training")
 N_BATCHES = 10
 WORDS_PER_ROUND = 1500  # about; at least one batch
 PACKED_LIMIT = 32  # texts; packed training of more that are long takes a minute for each batch
+MAX_SECONDS = 60.0  # for one model in one mode of one setting
 GEMM = "gemm"
 GEMM_COLUMNS = 4 * N_HIDDEN  # (n_tokens, 128) @ (128, 512): the input product of one direction
 
@@ -39,13 +40,14 @@ class Plan:
 
     n_rounds (int): Rounds.
     n_batches (int): Different batches; all are used.
-    with_packed (bool): Train the packed models whatever it takes.
+    with_packed (bool): Measure all models whatever it takes.
     """
 
     def __init__(
         self, setting: Setting, n_rounds: int, n_batches: int, with_packed: bool = False
     ) -> None:
         self.setting = setting
+        self.max_seconds = math.inf if with_packed else MAX_SECONDS
         self.train_packed = (
             with_packed or setting.docs == "short" or setting.batch_size <= PACKED_LIMIT
         )
@@ -54,6 +56,11 @@ class Plan:
         size = max(round(WORDS_PER_ROUND / mean_words), math.ceil(n_batches / n_rounds))
         starts = range(0, n_rounds * size, size)
         self.rounds = [[i % n_batches for i in range(s, s + size)] for s in starts]
+
+    @property
+    def n_runs(self) -> int:
+        """RETURNS (int): How often each model reads a batch, in each mode."""
+        return sum(len(batches) for batches in self.rounds)
 
     @property
     def n_words(self) -> int:
@@ -74,11 +81,13 @@ def measure(plan: Plan, peers: List[Peer], on_words: Callable[[int], object]) ->
     widths = [peer.in_width for peer in peers]
     batches = [make_batch(lengths, widths, N_OUT) for lengths in plan.lengths]
     tasks = _tasks(plan, peers)
-    rates: Dict[str, List[float]] = {name: [] for name in tasks}
     turn = 0
     with use_threads(plan.setting.threads):
-        for task in tasks.values():
-            task(batches[0])  # warm up: caches, allocators, kernels that are chosen at first use
+        # Warm up caches, allocators, kernels that are chosen at first use; leave out what would
+        # take too long: torch's threads wait for each other if other processes use the cores.
+        warm = {name: task(batches[0]) * plan.n_runs for name, task in tasks.items()}
+        tasks = {name: task for name, task in tasks.items() if warm[name] <= plan.max_seconds}
+        rates: Dict[str, List[float]] = {name: [] for name in tasks}
         for indices in plan.rounds:
             seconds = dict.fromkeys(tasks, 0.0)
             for i in indices:
@@ -89,7 +98,7 @@ def measure(plan: Plan, peers: List[Peer], on_words: Callable[[int], object]) ->
             n_words = sum(batches[i].n_words for i in indices)
             for name in tasks:
                 rates[name].append(n_words / seconds[name])
-    return _result(plan, rates)
+    return _result(plan, peers, rates)
 
 
 def time_inference(peer: Peer, batch: Batch) -> float:
@@ -140,7 +149,7 @@ def _rotated(names: List[str], turn: int) -> List[str]:
     return names[start:] + names[:start]
 
 
-def _result(plan: Plan, rates: Dict[str, List[float]]) -> Dict[str, Any]:
+def _result(plan: Plan, peers: List[Peer], rates: Dict[str, List[float]]) -> Dict[str, Any]:
     gflops_per_word = 2 * N_IN * GEMM_COLUMNS / 1e9
     by_round: Dict[str, Dict[str, List[float]]] = {mode: {} for mode in MODES}
     for task, values in rates.items():
@@ -160,4 +169,7 @@ def _result(plan: Plan, rates: Dict[str, List[float]]) -> Dict[str, Any]:
             for mode in MODES
         },
         "words_per_second_by_round": by_round,
+        "left_out": {
+            mode: [peer.name for peer in peers if peer.name not in by_round[mode]] for mode in MODES
+        },
     }

@@ -17,9 +17,18 @@ from benchmarks.batches import draw_lengths, make_batch, padding_factor
 from benchmarks.checks import check_same_work
 from benchmarks.long_doc import memory
 from benchmarks.peers import ABOUT, BASELINE, N_OUT, OURS, build_peers
+from benchmarks.report import print_settings
 from benchmarks.speed import app, choose_settings
-from benchmarks.summary import BARS, MB_BAR, MINIMUM_BAR, SECONDS_BAR, judge
-from benchmarks.timing import MODES, N_BATCHES, Plan, Setting
+from benchmarks.summary import (
+    BARS,
+    MB_BAR,
+    MINIMUM_BAR,
+    SECONDS_BAR,
+    add_ratios,
+    judge,
+    summarize,
+)
+from benchmarks.timing import MODES, N_BATCHES, Plan, Setting, measure
 
 OUR_MODELS = ("numpy-lstm", "torch-lstm", "numpy-gru", "numpy-elman")
 LSTM_FLOPS = 2 * 2 * (128 * 512 + 128 * 512)
@@ -44,6 +53,7 @@ def test_all_models_are_measured_in_all_settings(results: Dict[str, Any]) -> Non
     for setting in results["settings"]:
         for mode in MODES:
             assert set(setting["words_per_second"][mode]) == set(ABOUT)
+            assert setting["left_out"][mode] == []
 
 
 def test_rates_are_medians_of_the_rounds(results: Dict[str, Any]) -> None:
@@ -130,6 +140,24 @@ def test_packed_training_of_many_long_docs_must_be_asked_for() -> None:
     assert not Plan(setting, 10, N_BATCHES).train_packed
     assert Plan(setting, 10, N_BATCHES, with_packed=True).train_packed
     assert Plan(Setting("short", 64, 1), 10, N_BATCHES).train_packed
+
+
+def test_what_would_take_too_long_is_left_out_and_named() -> None:
+    peers = [peer for peer in build_peers() if peer.name in (OURS, BASELINE)]
+    plan = Plan(Setting("short", 2, 1), 2, 2)
+    plan.max_seconds = -1.0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("benchmarks.timing.time_inference", lambda peer, batch: -1.0)
+        patch.setattr("benchmarks.timing.time_gemm", lambda batch: -1.0)
+        result = measure(plan, peers, lambda n_words: None)
+    add_ratios(result, peers)
+    assert result["left_out"] == {"inference": [], "training": [OURS, BASELINE]}
+    assert set(result["words_per_second"]["inference"]) == {OURS, BASELINE}
+    assert result["ratio"]["training"] == result["share_of_limit"]["training"] == {}
+    assert list(result["limit"]["training"]) == [OURS]
+    summary = summarize([result])
+    assert summary["1"]["training"] == {}
+    print_settings([result], summary)
 
 
 def test_lengths_are_the_same_at_every_call_and_spread_as_stated() -> None:
