@@ -6,6 +6,8 @@ from typing import Callable, Tuple, cast
 from thinc.api import Ops
 from thinc.types import FloatsXd
 
+from .threads import one_blas_thread
+
 InitT = Callable[[Ops, Tuple[int, ...]], FloatsXd]
 
 
@@ -25,7 +27,8 @@ def orthogonal_init(ops: Ops, shape: Tuple[int, ...], *, gain: float = 1.0) -> F
 
     rows, columns = shape
     normal = numpy.random.normal(size=(max(rows, columns), min(rows, columns)))
-    q, r = numpy.linalg.qr(normal)
+    with one_blas_thread:
+        q, r = numpy.linalg.qr(normal)
     q *= numpy.sign(numpy.diagonal(r))  # makes the distribution uniform over rotations
     matrix = q if rows >= columns else q.T
     return cast(FloatsXd, ops.xp.asarray(gain * matrix, dtype="float32"))
