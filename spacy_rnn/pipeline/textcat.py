@@ -15,16 +15,17 @@ from .cross_entropy import ClassWeightsT
 from .trainable_textcat import CrossEntropyTextcat, check_labels
 
 # The choice for some thousand to a hundred thousand texts:
-# - A bidirectional LSTM of one layer. On texts of this number a second layer costs a third of the
-#   speed and gains nothing that is larger than the spread between seeds; the LSTM's cell, with its
-#   forget gate open at first, learns from long texts where an Elman network forgets.
-# - 128 units in all. Twice the width overfits a few thousand texts.
+# - A bidirectional LSTM: its cell, with the forget gate open at first, learns from long texts where
+#   an Elman network forgets.
+# - One layer, 128 units in all. On the embedded sentences (macro-F1, means over three seeds, which
+#   differ by three points themselves) it reached 81.8, with two layers 82.8, with twice the width
+#   82.7: not enough to pay for a third to a half more time.
 # - Hashed features of norm, prefix, suffix and shape, as in spaCy's own pipelines: nothing to
 #   download, and unknown words still have an ending.
 # - The last state, mean and maximum side by side (Howard & Ruder 2018): one word decides some
 #   texts, the tone of the whole decides others.
-# - A linear model of words and word pairs beside it, added at the logits: with few texts it is
-#   the better half, and the recurrent part learns what it leaves.
+# - A linear model of words and word pairs beside it, added at the logits: with few texts it knows
+#   words that the network has not learned yet. Without it, 80.9.
 default_model_config = """
 [model]
 @architectures = "spacy-rnn.TextCatRNN.v1"
