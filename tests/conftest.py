@@ -1,6 +1,11 @@
 import numpy
 import pytest
+from hypothesis import settings
 from thinc.api import fix_random_seed
+
+# The same examples in each run, and no limit of time: the machine may be busy.
+settings.register_profile("spacy-rnn", deadline=None, derandomize=True, database=None)
+settings.load_profile("spacy-rnn")
 
 
 @pytest.fixture(autouse=True)
