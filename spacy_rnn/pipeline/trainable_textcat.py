@@ -160,7 +160,7 @@ class CrossEntropyTextcat(TextCategorizer):
         scores, backprop = self.model.begin_update(docs)
         target = self._rehearsal_model.predict(docs)
         # Labels that have been added since have no former score.
-        difference = scores - scores
+        difference = self.model.ops.xp.zeros_like(scores)
         difference[:, : target.shape[1]] = scores[:, : target.shape[1]] - target
         backprop(output_gradient(self.model, difference / len(docs), scores))
         if sgd is not None:

@@ -3,7 +3,7 @@ import pytest
 import spacy
 from numpy.testing import assert_allclose, assert_array_equal
 from spacy import registry
-from thinc.api import Adam, set_dropout_rate
+from thinc.api import Adam, Ragged, set_dropout_rate
 
 from spacy_rnn.models import HashEmbed, RNNEncoder, TextCatRNN
 
@@ -27,14 +27,14 @@ def make_docs():
 
 
 def tok2vec(both=True):
-    build = registry.architectures.get("spacy.Tok2Vec.v2")
+    build = registry.get("architectures", "spacy.Tok2Vec.v2")
     return build(HashEmbed(6, ["NORM"], [30]), RNNEncoder("gru", 4, 1, bidirectional=both))
 
 
 def build(exclusive=True, linear=False, nO=None, both=True, **options):
     linear_model = None
     if linear:
-        bow = registry.architectures.get("spacy.TextCatBOW.v3")
+        bow = registry.get("architectures", "spacy.TextCatBOW.v3")
         linear_model = bow(exclusive, ngram_size=1, no_output_layer=True, length=64, nO=None)
     return TextCatRNN(tok2vec(both), exclusive, linear_model=linear_model, nO=nO, **options)
 
@@ -184,9 +184,7 @@ def test_last_is_the_state_that_has_read_everything_in_both_directions():
     model = initialized(pooling=["last"])
     docs = make_docs()[3:4]
     rows = model.layers[0].predict(docs)[0]
-    pooled = model.layers[1].predict(
-        __import__("thinc.api").api.Ragged(rows, numpy.asarray([len(rows)], "i"))
-    )
+    pooled = model.layers[1].predict(Ragged(rows, numpy.asarray([len(rows)], "i")))
     assert_array_equal(pooled[0, :2], rows[-1, :2])
     assert_array_equal(pooled[0, 2:], rows[0, 2:])
     forward = build(pooling=["last"], both=False)
@@ -201,7 +199,7 @@ def test_an_unknown_pooling_is_an_error():
 
 
 def test_a_linear_model_with_an_output_layer_is_an_error():
-    bow = registry.architectures.get("spacy.TextCatBOW.v3")
+    bow = registry.get("architectures", "spacy.TextCatBOW.v3")
     for exclusive in (True, False):
         linear = bow(exclusive, ngram_size=1, no_output_layer=False, length=64, nO=None)
         with pytest.raises(ValueError, match=r"E017.*no_output_layer = true"):
@@ -209,7 +207,7 @@ def test_a_linear_model_with_an_output_layer_is_an_error():
 
 
 def test_a_linear_model_of_the_other_kind_is_an_error():
-    bow = registry.architectures.get("spacy.TextCatBOW.v3")
+    bow = registry.get("architectures", "spacy.TextCatBOW.v3")
     linear = bow(False, ngram_size=1, no_output_layer=True, length=64, nO=None)
     with pytest.raises(ValueError, match="E016"):
         TextCatRNN(tok2vec(), True, linear_model=linear)

@@ -122,7 +122,7 @@ def test_the_gradient_of_the_logits_reaches_spacys_models(kind, exclusive, rng):
     if kind == "bow":
         model = build_bow_text_classifier_v3(exclusive, 1, False, 64)
     else:
-        cnn = registry.architectures.get("spacy.HashEmbedCNN.v2")
+        cnn = registry.get("architectures", "spacy.HashEmbedCNN.v2")
         tok2vec = cnn(
             width=4,
             depth=1,

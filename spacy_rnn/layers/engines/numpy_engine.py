@@ -56,7 +56,7 @@ def forward(
         d_state = {}
         for key in cell.states:
             given = [
-                d.state[key] * 0 if g is None or key not in g else g[key]
+                xp.zeros_like(d.state[key]) if g is None or key not in g else g[key]
                 for d, g in zip(directions, d_final)
             ]
             d_state[key] = xp.stack([g[order] for g in given])
