@@ -110,8 +110,23 @@ class Errors(metaclass=_WithCodes):
         "Layer '{name}' has no weights yet. Call model.initialize(X=...) with a sample of the "
         "data, or load them with from_disk or from_bytes."
     )
+    E025 = (
+        "Layer '{name}' has no recurrent weights, so {what} = {rate} would drop nothing; it must "
+        "be 0. Use dropout, which falls on the output of any layer, or one of the cells elman, "
+        "lstm and gru."
+    )
 
 
 def number_error(what: str, expected: str, found: Any) -> ValueError:
     """RETURNS (ValueError): The error for an argument outside its range."""
     return ValueError(Errors.E011.format(what=what, expected=expected, found=repr(found)))
+
+
+class Warnings(metaclass=_WithCodes):
+    """Templates of warnings, likewise."""
+
+    W001 = (
+        "numba is installed but can't be used, so the recurrent layers run on NumPy alone, which "
+        "gives the same results more slowly: {error}. Install versions that fit together: "
+        "pip install -U 'spacy-rnn[fast]'."
+    )

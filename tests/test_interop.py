@@ -5,7 +5,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from thinc.api import Linear, chain
 
 from spacy_rnn.interop import from_torch, to_torch
-from spacy_rnn.layers import GRU, LSTM, bidirectional
+from spacy_rnn.layers import GRU, LSTM, QRNN, MinGRU, bidirectional
 from spacy_rnn.models import RNNEncoder
 
 from .layers.cells import parameters, ragged, randomize, sequences
@@ -91,6 +91,8 @@ def test_other_modules_are_refused(module):
         bidirectional(LSTM(3, 4), GRU(3, 4)).initialize(),
         bidirectional(LSTM(3, 4), LSTM(2, 4)).initialize(),
         chain(LSTM(3, 4), LSTM(2, 3)).initialize(),
+        bidirectional(QRNN(3, 4), QRNN(3, 4)).initialize(),
+        MinGRU(3, 4).initialize(),
         chain(LSTM(3, 4), Linear(3, 3)).initialize(),
         RNNEncoder("lstm", 4, 2, layer_norm=True).initialize(X=[numpy.zeros((1, 3), "f")]),
     ],
@@ -98,6 +100,11 @@ def test_other_modules_are_refused(module):
 def test_models_that_no_module_represents_are_refused(model):
     with pytest.raises(ValueError, match="E012"):
         to_torch(model)
+
+
+def test_a_cell_that_torch_does_not_have_is_an_error_that_names_those_it_has():
+    with pytest.raises(ValueError, match=r"E012.*'qrnn'.*Elman, LSTM or GRU"):
+        to_torch(QRNN(3, 4).initialize())
 
 
 def test_without_torch_the_error_names_the_command(monkeypatch):

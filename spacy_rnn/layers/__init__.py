@@ -5,6 +5,18 @@ from .elman import Elman
 from .engines import available_engines, use_engine
 from .gru import GRU
 from .lstm import LSTM
+from .mingru import MinGRU
+from .qrnn import QRNN
 from .state import run
 
-__all__ = ["GRU", "LSTM", "Elman", "available_engines", "bidirectional", "run", "use_engine"]
+__all__ = [
+    "GRU",
+    "LSTM",
+    "QRNN",
+    "Elman",
+    "MinGRU",
+    "available_engines",
+    "bidirectional",
+    "run",
+    "use_engine",
+]

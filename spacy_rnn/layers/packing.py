@@ -28,8 +28,8 @@ class Packing:
         self.rank: IntsT = numpy.empty_like(self.order)
         self.rank[self.order] = numpy.arange(len(self.order))
         self.sorted_lengths: IntsT = self.lengths[self.order]
-        starts: IntsT = numpy.cumsum(self.lengths) - self.lengths
-        self.sorted_starts: IntsT = starts[self.order]
+        self.starts: IntsT = numpy.cumsum(self.lengths) - self.lengths
+        self.sorted_starts: IntsT = self.starts[self.order]
         self.n_seqs = len(self.lengths)
         self.n_rows = int(self.lengths.sum())
         self.n_steps = int(self.sorted_lengths[0]) if self.n_seqs else 0
@@ -43,6 +43,23 @@ class Packing:
     def whole(self) -> "Segment":
         """RETURNS (Segment): All steps."""
         return Segment(self, 0, self.n_steps)
+
+    def last_sources(self, reverse: bool, window: int) -> IntsT:
+        """Where the inputs are that a window carries on, the oldest first.
+
+        RETURNS (Ints2d): (n_seqs, window - 1) For each sequence, longest first, the rows of the
+            Ragged that hold its last inputs; for what it has too few of, see `Segment.sources`.
+        """
+        ranks, lengths = numpy.arange(self.n_seqs)[:, None], self.sorted_lengths[:, None]
+        return self.sources(ranks, lengths - window + 1 + numpy.arange(window - 1), reverse, window)
+
+    def sources(self, ranks: IntsT, steps: IntsT, reverse: bool, window: int) -> IntsT:
+        """RETURNS (Ints): The rows of these sequences (by their place in the sorted order) at these
+        steps. For steps before the first see `Segment.sources`."""
+        starts = self.sorted_starts[ranks]
+        rows = starts + self.sorted_lengths[ranks] - 1 - steps if reverse else starts + steps
+        carried = self.n_rows + ranks * (window - 1) + steps + window - 1
+        return numpy.where(steps < 0, carried, rows)
 
     def segments(self, max_rows: int) -> Iterator["Segment"]:
         """Cut the steps into runs of at most `max_rows` rows (but of at least one step).
@@ -83,6 +100,18 @@ class Segment:
         if not reverse:
             return starts + self._row_steps
         return starts + self.packing.sorted_lengths[self.row_ranks] - 1 - self._row_steps
+
+    def sources(self, reverse: bool, window: int) -> IntsT:
+        """Where the inputs are that each packed row reads through a window, the oldest first.
+
+        RETURNS (Ints2d): (n_rows, window) Rows of the Ragged. Before its first row a sequence has
+            the `window - 1` inputs that it carries. These are counted on from `packing.n_rows`, as
+            if they stood below the Ragged, those of the longest sequence first.
+        """
+        if window == 1:
+            return self.index(reverse)[:, None]
+        steps = self._row_steps[:, None] + numpy.arange(1 - window, 1)
+        return self.packing.sources(self.row_ranks[:, None], steps, reverse, window)
 
     @cached_property
     def _row_steps(self) -> IntsT:

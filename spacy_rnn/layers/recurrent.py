@@ -8,7 +8,19 @@ from thinc.types import Floats2d, Ragged
 from ..errors import Errors, number_error
 from .dropout import configured_dropout, is_active
 from .engines import get_engine
-from .engines.base import ELMAN_RELU, ELMAN_TANH, GRU, LSTM, Cell, Direction, StateT
+from .engines.base import (
+    ELMAN_RELU,
+    ELMAN_TANH,
+    GRU,
+    LSTM,
+    MINGRU,
+    QRNN_F,
+    QRNN_FO,
+    QRNN_IFO,
+    Cell,
+    Direction,
+    StateT,
+)
 from .initializers import InitT
 from .packing import Packing
 from .state import current_carry
@@ -16,7 +28,10 @@ from .threads import one_blas_thread
 
 InT = Ragged
 OutT = Ragged
-CELLS: Dict[str, Cell] = {cell.name: cell for cell in (ELMAN_TANH, ELMAN_RELU, LSTM, GRU)}
+CELLS: Dict[str, Cell] = {
+    cell.name: cell
+    for cell in (ELMAN_TANH, ELMAN_RELU, LSTM, GRU, QRNN_F, QRNN_FO, QRNN_IFO, MINGRU)
+}
 
 
 def recurrent_layer(
@@ -30,6 +45,7 @@ def recurrent_layer(
     recurrent_dropout: float,
     weight_dropout: float,
     train_state: bool,
+    window: int = 1,
 ) -> Model[InT, OutT]:
     """Build the Thinc model of a recurrent layer; the constructors of the cells call it.
 
@@ -40,6 +56,7 @@ def recurrent_layer(
     init (Callable): Sets the parameters; see `init_parameters`.
     dropout, recurrent_dropout, weight_dropout (float): Rates; see `spacy_rnn.layers.LSTM`.
     train_state (bool): Whether the initial state is learned.
+    window (int): How many inputs each step reads: its own and those just before it.
     RETURNS (Model[Ragged, Ragged]): The layer.
     """
     rates = dict(
@@ -48,9 +65,11 @@ def recurrent_layer(
     for what, rate in rates.items():
         if not 0.0 <= rate < 1.0:
             raise number_error(what, "at least 0 and less than 1", rate)
-    for dim, width in (("nO", nO), ("nI", nI)):
+        if rate and cell.is_scan and what != "dropout":
+            raise ValueError(Errors.E025.format(name=name, what=what, rate=rate))
+    for what, width in (("nO", nO), ("nI", nI), ("window", window)):
         if width is not None and width < 1:
-            raise number_error(dim, "a positive number", width)
+            raise number_error(what, "a positive number", width)
     initial = [f"{key}0" for key in cell.states] if train_state else []
     return Model(
         name,
@@ -58,9 +77,11 @@ def recurrent_layer(
         init=init,
         dims={"nO": nO, "nI": nI},
         params=dict.fromkeys([*cell.params, *initial]),
-        attrs={"recurrence": cell.name, "dropout_rate": dropout},
+        attrs={"recurrence": cell.name, "window": window, "dropout_rate": dropout},
         # By place, not by reference: Model.copy() does not keep references.
-        layers=[
+        layers=[]
+        if cell.is_scan
+        else [
             configured_dropout("recurrent_dropout", recurrent_dropout),
             configured_dropout("weight_dropout", weight_dropout),
         ],
@@ -68,7 +89,11 @@ def recurrent_layer(
 
 
 def init_parameters(
-    model: Model[InT, OutT], X: Optional[InT], Y: Optional[OutT], init_Wx: InitT, init_Wh: InitT
+    model: Model[InT, OutT],
+    X: Optional[InT],
+    Y: Optional[OutT],
+    init_Wx: InitT,
+    init_Wh: Optional[InitT] = None,
 ) -> None:
     """Set the dims that are missing, fill Wx and Wh gate by gate, and zero the others."""
     cell = CELLS[model.attrs["recurrence"]]
@@ -82,14 +107,13 @@ def init_parameters(
             raise ValueError(
                 Errors.E003.format(name=model.name, expected=model.get_dim(dim), found=width)
             )
-    nO, nI = model.get_dim("nO"), model.get_dim("nI")
-    xp = model.ops.xp
-    model.set_param(
-        "Wx", xp.concatenate([init_Wx(model.ops, (nO, nI)) for _ in range(cell.n_gates)])
-    )
-    model.set_param(
-        "Wh", xp.concatenate([init_Wh(model.ops, (nO, nO)) for _ in range(cell.n_gates)])
-    )
+    nO = model.get_dim("nO")
+    width = model.get_dim("nI") * model.attrs["window"]
+    gates = range(cell.n_gates)
+    concatenate = model.ops.xp.concatenate
+    model.set_param("Wx", concatenate([init_Wx(model.ops, (nO, width)) for _ in gates]))
+    if init_Wh is not None:
+        model.set_param("Wh", concatenate([init_Wh(model.ops, (nO, nO)) for _ in gates]))
     for param in model.param_names:
         if param not in ("Wx", "Wh"):
             model.set_param(param, model.ops.alloc1f(cell.n_gates * nO if param == "b" else nO))
@@ -107,6 +131,7 @@ def can_share_loop(layers: List[Model[Any, Any]]) -> bool:
         return False
     return all(
         layer.attrs["recurrence"] == first.attrs["recurrence"]
+        and layer.attrs["window"] == first.attrs["window"]
         and layer.maybe_get_dim("nO") == first.maybe_get_dim("nO")
         and layer.maybe_get_dim("nI") == first.maybe_get_dim("nI")
         and (_recurrent_rate(layer) > 0.0) == (_recurrent_rate(first) > 0.0)
@@ -176,6 +201,8 @@ def _rows(Xr: Ragged, width: int, dtype: Any, ops: Any) -> Floats2d:
 
 
 def _recurrent_rate(layer: Model[Any, Any]) -> float:
+    if not layer.layers:
+        return 0.0
     node = layer.layers[0]
     return float(node.attrs["rate"] if node.attrs["dropout_rate"] else 0.0)
 
@@ -199,14 +226,19 @@ class _Job:
         self.carry = current_carry()
         self.is_given = self.carry is not None and layer.id in self.carry.initial
         weights = {param: layer.get_param(param) for param in self.cell.params}
-        drop_state, drop_weights = layer.layers
-        weights["Wh"], self.undrop_weights = drop_weights(weights["Wh"], is_train)
         shape = (n_seqs, layer.get_dim("nO"))
         dtype = weights["Wx"].dtype
         mask = None
-        if is_active(drop_state, is_train):
-            mask, _ = drop_state(layer.ops.xp.ones(shape, dtype=dtype), is_train)
+        if not self.cell.is_scan:
+            drop_state, drop_weights = layer.layers
+            weights["Wh"], self.undrop_weights = drop_weights(weights["Wh"], is_train)
+            if is_active(drop_state, is_train):
+                mask, _ = drop_state(layer.ops.xp.ones(shape, dtype=dtype), is_train)
         state = {key: self._initial_state(key, shape, dtype) for key in self.cell.states}
+        n_before = layer.attrs["window"] - 1
+        if n_before:
+            shape = (n_seqs, n_before * layer.get_dim("nI"))
+            state["x"] = self._initial_state("x", shape, dtype)
         self.direction = Direction(weights, state, mask, reverse)
 
     def leave_state(self, final: StateT) -> None:

@@ -87,7 +87,8 @@ def run(
     model (Model): A recurrent layer, a stack of them, an encoder, or any model around them.
     X: What the model takes.
     state (Optional[StatesT]): For each recurrent layer, in the order of model.walk(), a
-        dictionary of "h" (and "c") with (n_seqs, nO) each, in the order of the sequences. None
+        dictionary of "h" or "c" or both with (n_seqs, nO) each, in the order of the sequences, and
+        of "x" with (n_seqs, (window-1)*nI) for a layer that reads a window of several inputs. None
         begins from the layers' initial state.
     is_train (bool): Whether dropout is on and the callback may be used.
     RETURNS (Tuple[OutT, StatesT, Backprop]): The output, the state after the last step of each

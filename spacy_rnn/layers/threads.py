@@ -1,16 +1,25 @@
-"""Keep BLAS to one thread where its products are small.
+"""How many threads the layers use, and what for.
 
 The products inside a recurrent loop take some ten microseconds each. Waking a second thread
 for each of them costs more than it saves: several times the whole, if another process is using
-the cores.
+the cores. So BLAS is kept to one thread, and whole passes over a batch, each by its own
+direction or share of the sequences, are what threads are given.
 """
 
+import contextlib
+import multiprocessing
 import os
 import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import ContextVar
 from functools import cached_property
-from typing import Any, Optional
+from typing import Any, Callable, Iterator, List, Optional, Sequence
 
 from threadpoolctl import ThreadpoolController
+
+from ..errors import number_error
+
+VARIABLE = "SPACY_RNN_NUM_THREADS"
 
 
 class OneBlasThread:
@@ -48,6 +57,93 @@ class OneBlasThread:
                 self._limit = None
 
 
+class Workers:
+    """The threads that passes are handed to: one pool for the process, made when it is needed."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew: a fork takes the threads away."""
+        self._lock = threading.Lock()
+        self._pool: Optional[ThreadPoolExecutor] = None
+        self._size = 0
+
+    def run(self, tasks: Sequence[Callable[[], Any]], n_threads: int) -> None:
+        """Run tasks, at most so many at once, and wait for them. The caller is one of the threads,
+        and takes back what no other has begun, so it never waits for a busy pool.
+
+        RAISES: What a task raises.
+        """
+        n_helpers = min(n_threads, len(tasks)) - 1
+        if n_helpers < 1:
+            for task in tasks:
+                task()
+            return
+        pool = self._of_size(n_helpers)
+        handed: List[Optional[Future]] = []
+        for task in tasks[1:]:
+            try:
+                handed.append(pool.submit(task))
+            except RuntimeError:  # Python is shutting down
+                handed.append(None)
+        tasks[0]()
+        for task, future in zip(reversed(tasks), reversed(handed)):
+            if future is None or future.cancel():
+                task()
+            else:
+                future.result()
+
+    def _of_size(self, size: int) -> ThreadPoolExecutor:
+        with self._lock:
+            if self._pool is None or self._size < size:
+                # The threads of a smaller pool end when nobody holds it any more.
+                self._pool = ThreadPoolExecutor(size, thread_name_prefix="spacy-rnn")
+                self._size = size
+            return self._pool
+
+
 one_blas_thread = OneBlasThread()
+workers = Workers()
+_n_threads: ContextVar[Optional[int]] = ContextVar("spacy_rnn_threads", default=None)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=one_blas_thread.reset)
+    os.register_at_fork(after_in_child=workers.reset)
+
+
+def get_num_threads() -> int:
+    """How many threads a layer may use: as `use_threads` says, else the environment variable
+    SPACY_RNN_NUM_THREADS, else one for each core that this process may run on. But in a process
+    that another one started for its work, as `nlp.pipe(n_process=...)` does, the cores are
+    shared with the others, so without a setting it is one.
+
+    RETURNS (int): At least 1.
+    """
+    given = _n_threads.get()
+    if given is not None:
+        return given
+    text = os.environ.get(VARIABLE, "")
+    if text:
+        if not text.isdecimal() or int(text) < 1:
+            raise number_error(VARIABLE, "a positive number", text)
+        return int(text)
+    if multiprocessing.parent_process() is not None:
+        return 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def use_threads(n: int) -> Iterator[None]:
+    """Let the layers that are called within the block, by this thread, use so many threads.
+
+    n (int): 1 for none beside the caller's.
+    """
+    if n < 1:
+        raise number_error("n", "a positive number", n)
+    token = _n_threads.set(n)
+    try:
+        yield
+    finally:
+        _n_threads.reset(token)

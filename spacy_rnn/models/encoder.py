@@ -11,6 +11,8 @@ from ..layers.bidirectional import bidirectional as read_both_ways
 from ..layers.elman import Elman
 from ..layers.gru import GRU
 from ..layers.lstm import LSTM
+from ..layers.mingru import MinGRU
+from ..layers.qrnn import QRNN
 from ..layers.ragged import with_ragged
 
 # What `cell` may be. To add a cell, see CONTRIBUTING.md.
@@ -18,6 +20,8 @@ CELLS: Dict[str, Callable[..., Model[Ragged, Ragged]]] = {
     "elman": Elman,
     "lstm": LSTM,
     "gru": GRU,
+    "qrnn": QRNN,
+    "mingru": MinGRU,
 }
 
 
@@ -37,7 +41,8 @@ def RNNEncoder(
     Usable as `encode` of `spacy.Tok2Vec.v2`, under every component that has a tok2vec, and under
     `spacy pretrain`. A text's vectors do not depend on the batch that it is in.
 
-    cell (str): "lstm", "gru" or "elman".
+    cell (str): "lstm", "gru" or "elman"; or "qrnn" or "mingru", which have no recurrent weights and
+        are the fastest. Each with the defaults of its layer.
     width (int): Width of the output. With two directions each has half of it, so it must be
         even. Recommended: 64 to 512.
     depth (int): Number of layers. Recommended: 1 or 2.
@@ -46,12 +51,14 @@ def RNNEncoder(
         to [training] dropout.
     recurrent_dropout (float): Rate of variational dropout on the hidden state.
     weight_dropout (float): Rate of dropout on the recurrent weights. Both keep their rates when
-        the dropout rate is set, except that a rate of 0 turns them off as well.
+        the dropout rate is set, except that a rate of 0 turns them off as well. For "qrnn" and
+        "mingru" both must be 0.
     residual (bool): Add the input of each layer but the first to its output.
     layer_norm (bool): Normalize the output of each layer.
     RETURNS (Model[List[Floats2d], List[Floats2d]]): (n_tokens, nI) -> (n_tokens, width) for
         each text. nI is inferred from the embedding.
-    RAISES (ValueError): For an unknown cell, or an odd width with two directions.
+    RAISES (ValueError): For an unknown cell, an odd width with two directions, or dropout on
+        recurrent weights that the cell does not have.
     """
     if cell not in CELLS:
         raise ValueError(Errors.E002.format(cell=cell, cells=", ".join(CELLS)))

@@ -23,7 +23,7 @@ _SHAPES: Dict[str, Dict[str, Tuple[str, ...]]] = {
     "pool": {"Q": ("nI",)},
 }
 # Attributes of layers that a config chooses, and that loading must not change.
-_CHOICES = ("recurrence", "bidirectional", "pooling", "multi_label")
+_CHOICES = ("recurrence", "window", "bidirectional", "pooling", "multi_label")
 
 
 @contextlib.contextmanager
@@ -120,8 +120,8 @@ def _expected_shapes(node: Model[Any, Any]) -> Dict[str, Tuple[int, ...]]:
 def _recurrent_shapes(node: Model[Any, Any]) -> Dict[str, Tuple[int, ...]]:
     if not (node.has_dim("nO") and node.has_dim("nI")):
         return {}
-    nO, nI = node.get_dim("nO"), node.get_dim("nI")
+    nO, width = node.get_dim("nO"), node.get_dim("nI") * node.attrs["window"]
     rows = CELLS[node.attrs["recurrence"]].n_gates * nO
     shapes: Dict[str, Tuple[int, ...]] = dict.fromkeys(node.param_names, (nO,))
-    shapes.update({"Wx": (rows, nI), "Wh": (rows, nO), "b": (rows,)})
+    shapes.update({"Wx": (rows, width), "Wh": (rows, nO), "b": (rows,)})
     return shapes

@@ -3,34 +3,53 @@
 A new cell goes into CELLS; every test of a guarantee then covers it.
 """
 
+from functools import partial
 from typing import Any, Callable, Dict, List
 
 import numpy
 from thinc.api import Model, Ragged
 from thinc.types import Floats2d
 
-from spacy_rnn.layers import GRU, LSTM, Elman, bidirectional
+from spacy_rnn.layers import GRU, LSTM, QRNN, Elman, MinGRU, bidirectional
 from spacy_rnn.models import RNNEncoder
 
+# What computes them on the CPU.
+ENGINES = ["numpy", "numba", "torch"]
 CELLS: Dict[str, Callable[..., Model[Ragged, Ragged]]] = {
     "elman": Elman,
-    "elman-relu": lambda *args, **kwargs: Elman(*args, activation="relu", **kwargs),
+    "elman-relu": partial(Elman, activation="relu"),
     "lstm": LSTM,
     "gru": GRU,
+    "qrnn-f": partial(QRNN, pooling="f"),
+    "qrnn-fo": partial(QRNN, pooling="fo"),
+    "qrnn-ifo": partial(QRNN, pooling="ifo"),
+    "qrnn-f-window-3": partial(QRNN, pooling="f", window=3),
+    "qrnn-fo-window-2": partial(QRNN, pooling="fo", window=2),
+    "qrnn-ifo-window-3": partial(QRNN, pooling="ifo", window=3),
+    "mingru": MinGRU,
 }
+# Those without recurrent weights, and the arguments that are of no use to them.
+SCANS = [name for name in CELLS if name.startswith(("qrnn", "mingru"))]
+RECURRENT_KINDS = ["recurrent_dropout", "weight_dropout"]
+# Those with, for what is tested of the recurrent weights.
+WITH_RECURRENT_WEIGHTS = [name for name in CELLS if name not in SCANS]
 # Names of the cells as `RNNEncoder` knows them.
-ENCODER_CELLS = ["elman", "lstm", "gru"]
+ENCODER_CELLS = ["elman", "lstm", "gru", "qrnn", "mingru"]
 
 
 def layers(nO: int, nI: int, **kwargs: Any) -> Dict[str, Callable[[], Model[Ragged, Ragged]]]:
-    """Each cell in one direction and in two, and two different cells together."""
+    """Each cell in one direction and in two, and two different cells or windows together. Dropout
+    on recurrent weights goes to the cells that have them."""
     table: Dict[str, Callable[[], Model[Ragged, Ragged]]] = {}
+    for_scans = {key: value for key, value in kwargs.items() if key not in RECURRENT_KINDS}
     for name, cell in CELLS.items():
-        table[name] = lambda cell=cell: cell(nO, nI, **kwargs)
-        table[f"{name}-both"] = lambda cell=cell: bidirectional(
-            cell(nO, nI, **kwargs), cell(nO, nI, **kwargs)
-        )
+        make = partial(cell, nO, nI, **(for_scans if name in SCANS else kwargs))
+        table[name] = make
+        table[f"{name}-both"] = lambda make=make: bidirectional(make(), make())
     table["mixed-both"] = lambda: bidirectional(GRU(nO, nI, **kwargs), LSTM(nO + 1, nI, **kwargs))
+    table["mixed-windows-both"] = lambda: bidirectional(
+        QRNN(nO, nI, window=2, **for_scans), QRNN(nO, nI, window=3, **for_scans)
+    )
     return table
 
 

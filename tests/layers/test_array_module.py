@@ -68,11 +68,17 @@ class DeviceModule:
 
 
 @pytest.mark.parametrize("is_train", [False, True])
-@pytest.mark.parametrize("name", CELLS)
-def test_the_engine_keeps_to_the_module_of_its_arrays(name, is_train, rng, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "window"),
+    [(name, window) for name in CELLS for window in ((1, 3) if CELLS[name].is_scan else (1,))],
+)
+def test_the_engine_keeps_to_the_module_of_its_arrays(name, window, is_train, rng, monkeypatch):
     cell, nO, nI, lengths = CELLS[name], 3, 4, [3, 0, 5, 1]
+    widths = dict.fromkeys(cell.states, nO)
+    if window > 1:
+        widths["x"] = (window - 1) * nI
     shapes = {
-        "Wx": (cell.n_gates * nO, nI),
+        "Wx": (cell.n_gates * nO, window * nI),
         "Wh": (cell.n_gates * nO, nO),
         "b": (cell.n_gates * nO,),
         "bh": (nO,),
@@ -83,7 +89,7 @@ def test_the_engine_keeps_to_the_module_of_its_arrays(name, is_train, rng, monke
 
     X, dY = draw(sum(lengths), nI), draw(sum(lengths), 2 * nO)
     parts = [
-        ({p: draw(*shapes[p]) for p in cell.params}, {k: draw(4, nO) for k in cell.states})
+        ({p: draw(*shapes[p]) for p in cell.params}, {k: draw(4, n) for k, n in widths.items()})
         for _ in range(2)
     ]
     mask = draw(4, nO)
@@ -93,7 +99,7 @@ def test_the_engine_keeps_to_the_module_of_its_arrays(name, is_train, rng, monke
             Direction(
                 {k: convert(v) for k, v in weights.items()},
                 {k: convert(v) for k, v in state.items()},
-                convert(mask),
+                None if cell.is_scan else convert(mask),
                 reverse,
             )
             for (weights, state), reverse in zip(parts, (False, True))
@@ -101,9 +107,9 @@ def test_the_engine_keeps_to_the_module_of_its_arrays(name, is_train, rng, monke
         Y, finals, backward = numpy_engine.forward(
             cell, convert(X), Packing(lengths), directions, is_train
         )
-        results = [Y, *(f[k] for f in finals for k in cell.states)]
+        results = [Y, *(f[k] for f in finals for k in widths)]
         if is_train:
-            dX, grads, d_states = backward(convert(dY), [None, None])
+            dX, grads, d_states = backward(convert(dY), [None, finals[1]])
             results += [dX, *(g[k] for g in grads for k in g), *(s[k] for s in d_states for k in s)]
         return results
 

@@ -3,12 +3,18 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from thinc.api import fix_random_seed, set_dropout_rate
 
-from spacy_rnn.layers import LSTM, bidirectional
+from spacy_rnn.layers import LSTM, QRNN, MinGRU, bidirectional
 from spacy_rnn.models import RNNEncoder
 
-from .cells import CELLS, ragged, randomize
+from .cells import CELLS, RECURRENT_KINDS, SCANS, ragged, randomize
 
-KINDS = ["dropout", "recurrent_dropout", "weight_dropout"]
+KINDS = ["dropout", *RECURRENT_KINDS]
+CELLS_AND_KINDS = [
+    (name, kind)
+    for name in CELLS
+    for kind in KINDS
+    if not (name in SCANS and kind in RECURRENT_KINDS)
+]
 
 
 def build(name, rng, **kwargs):
@@ -18,8 +24,7 @@ def build(name, rng, **kwargs):
     return model
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize(("name", "kind"), CELLS_AND_KINDS)
 def test_dropout_is_on_in_training_only(name, kind, rng):
     model = build(name, rng, **{kind: 0.5})
     X = ragged(rng, [5, 3], 30)
@@ -29,8 +34,7 @@ def test_dropout_is_on_in_training_only(name, kind, rng):
     assert numpy.abs(trained - predicted).max() > 1e-3
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize(("name", "kind"), CELLS_AND_KINDS)
 def test_set_dropout_rate_turns_each_kind_off_and_on(name, kind, rng):
     model = build(name, rng, **{kind: 0.5})
     X = ragged(rng, [5, 3], 30)
@@ -53,7 +57,7 @@ def test_set_dropout_rate_sets_the_rate_on_the_outputs(rng):
         assert_allclose(trained[~dropped], predicted[~dropped] / (1 - rate), rtol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["recurrent_dropout", "weight_dropout"])
+@pytest.mark.parametrize("kind", RECURRENT_KINDS)
 def test_recurrent_rates_stay_as_configured(kind, rng):
     """spaCy sets one rate on all nodes; it must not level rates that differ on purpose."""
     model = build("lstm", rng, **{kind: 0.5})
@@ -118,3 +122,14 @@ def test_halves_with_different_dropout_do_not_share_a_loop(rng):
 def test_a_rate_outside_its_range_is_an_error(kind, rate):
     with pytest.raises(ValueError, match=f"E011.*{kind}"):
         LSTM(4, 3, **{kind: rate})
+
+
+@pytest.mark.parametrize("kind", RECURRENT_KINDS)
+@pytest.mark.parametrize("cell", [QRNN, MinGRU])
+def test_dropout_on_recurrent_weights_that_are_not_there_is_an_error(cell, kind):
+    with pytest.raises(ValueError, match=f"E025.*{kind} = 0.1.*Use dropout"):
+        cell(4, 3, **{kind: 0.1})
+    with pytest.raises(ValueError, match="E025"):
+        RNNEncoder(cell.__name__.lower(), 4, 1, **{kind: 0.1})
+    with pytest.raises(ValueError, match=f"E011.*{kind}"):
+        cell(4, 3, **{kind: 1.5})

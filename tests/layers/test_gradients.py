@@ -7,7 +7,17 @@ from thinc.api import Ragged, fix_random_seed, set_dropout_rate
 from spacy_rnn.layers import use_engine
 from spacy_rnn.layers.pooling import pool
 
-from .cells import CELLS, encoders, gradients, layers, parameters, ragged, randomize, sequences
+from .cells import (
+    CELLS,
+    ENGINES,
+    encoders,
+    gradients,
+    layers,
+    parameters,
+    ragged,
+    randomize,
+    sequences,
+)
 from .numeric import assert_same_gradient, numeric_gradient
 
 LENGTHS = [3, 0, 1, 4, 3, 0]
@@ -45,13 +55,13 @@ def test_layer_gradients_are_right(name, rng):
 
 
 @pytest.mark.parametrize("name", CELLS)
-@pytest.mark.parametrize("engine", ["numpy", "torch"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_gradients_of_a_trained_initial_state_are_right(name, engine, rng):
     model = CELLS[name](3, 4, train_state=True)
     model.initialize()
     with use_engine(engine):
         check_layer(model, rng, LENGTHS)
-    assert any(param.endswith("h0") for param in parameters(model))
+    assert any(param.endswith(("h0", "c0")) for param in parameters(model))
 
 
 @pytest.mark.parametrize("name", CELLS)

@@ -17,7 +17,7 @@ from spacy_rnn.models import RNNEncoder
 
 from .cells import (
     CELLS,
-    ENCODER_CELLS,
+    ENGINES,
     encoders,
     gradients,
     layers,
@@ -95,14 +95,27 @@ def test_engines_agree(name, lengths):
 
 
 def test_parity_is_tested_on_more_than_one_engine():
-    assert {"numpy", "torch"} <= set(available_engines())
+    assert set(ENGINES) <= set(available_engines())
 
 
 # 4. Causality
 
 
+@pytest.mark.parametrize("name", layers(3, 4))
+@FEW
+@given(lengths=LENGTHS)
+def test_a_sequence_has_the_same_output_alone_and_in_any_batch(name, lengths):
+    rng = numpy.random.RandomState(len(lengths))
+    model = build(layers(3, 4), name, rng)
+    X = ragged(rng, lengths, 4)
+    together = numpy.split(model.predict(X).dataXd, numpy.cumsum(lengths)[:-1]) if lengths else []
+    for x, Y in zip(numpy.split(X.data, numpy.cumsum(lengths)[:-1]), together):
+        alone = model.predict(Ragged(x, numpy.asarray([len(x)], "i")))
+        assert_allclose(alone.dataXd, Y, atol=1e-5)
+
+
 @pytest.mark.parametrize("name", [n for n in encoders(6) if "forward" in n])
-@pytest.mark.parametrize("engine", ["numpy", "torch"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_unidirectional_output_does_not_depend_on_later_inputs(name, engine, rng):
     Xs = sequences(rng, [9, 4], 5)
     model = build(encoders(6), name, rng, X=Xs)
@@ -114,6 +127,22 @@ def test_a_unidirectional_output_does_not_depend_on_later_inputs(name, engine, r
             after = model.predict([changed, Xs[1]])[0]
             assert_allclose(after[:t], before[:t], atol=1e-6)
             assert numpy.abs(after[t:] - before[t:]).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_output_of_a_layer_does_not_depend_on_later_inputs(name, engine, rng):
+    model = build({"layer": lambda: CELLS[name](3, 4)}, "layer", rng)
+    X = ragged(rng, [9, 4], 4)
+    with use_engine(engine):
+        before = model.predict(X).dataXd
+        for t in (1, 5, 8):
+            changed = Ragged(X.data.copy(), X.lengths)
+            changed.data[t:9] += 1.0
+            after = model.predict(changed).dataXd
+            assert_allclose(after[:t], before[:t], atol=1e-6)
+            assert numpy.abs(after[t:9] - before[t:9]).max() > 1e-3
+            assert_allclose(after[9:], before[9:], atol=1e-6)
 
 
 @pytest.mark.parametrize("name", [n for n in encoders(6) if "both" in n])
@@ -189,6 +218,24 @@ def test_layers_can_be_built_from_a_config(layer, rng):
     assert_allclose(Wh @ Wh.T, 4.0 * numpy.eye(3), atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("layer", "options"), [("QRNN", {"window": 2, "pooling": "ifo"}), ("MinGRU", {})]
+)
+def test_layers_without_recurrent_weights_can_be_built_from_a_config(layer, options, rng):
+    config = {
+        "@layers": f"spacy-rnn.{layer}.v1",
+        "nO": 3,
+        "nI": 4,
+        **options,
+        "init_Wx": {"@initializers": "spacy-rnn.orthogonal_init.v1"},
+    }
+    model = registry.resolve({"model": config})["model"]
+    model.initialize()
+    assert model.predict(ragged(rng, [2, 3], 4)).dataXd.shape == (5, 3)
+    Wx = model.get_param("Wx")[:3]
+    assert_allclose(Wx @ Wx.T, numpy.eye(3), atol=1e-5)
+
+
 @pytest.mark.parametrize("name", encoders(6))
 def test_averages_are_applied(name, rng):
     Xs = sequences(rng, [3, 5], 5)
@@ -224,25 +271,25 @@ def peak_memory(function):
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("cell", ENCODER_CELLS)
-def test_one_long_doc_among_short_ones_costs_no_padding(cell, rng):
+@pytest.mark.parametrize("name", [*(f"{cell}-both" for cell in CELLS), "mixed-windows-both"])
+def test_one_long_doc_among_short_ones_costs_no_padding(name, rng):
     width, lengths = 32, [2] * 50 + [20_000] + [2] * 49
-    encoder = RNNEncoder(cell, width, 1)
-    Xs = sequences(rng, lengths, width)
-    encoder.initialize(X=Xs[:1])
+    layer = layers(width // 2, width)[name]()
+    layer.initialize()
+    X = ragged(rng, lengths, width)
     n_tokens = sum(lengths)
-    memory, (_, backprop) = peak_memory(lambda: encoder.begin_update(Xs))
+    memory, (_, backprop) = peak_memory(lambda: layer.begin_update(X))
     # Padded, the gates alone would take 100 * 20,000 * 4 * 32 * 4 bytes: a gigabyte.
     assert memory < n_tokens * width * 4 * 20
-    memory, _ = peak_memory(lambda: backprop(Xs))
+    memory, _ = peak_memory(lambda: backprop(X))
     assert memory < n_tokens * width * 4 * 20
 
 
-@pytest.mark.parametrize("cell", ENCODER_CELLS)
-def test_memory_at_prediction_does_not_grow_with_the_doc(cell, rng):
+@pytest.mark.parametrize("name", [f"{cell}-both" for cell in CELLS])
+def test_memory_at_prediction_does_not_grow_with_the_doc(name, rng):
     width = 16
-    layer = RNNEncoder(cell, width, 1).layers[0]
-    layer.initialize(X=ragged(rng, [2], width))
+    layer = layers(8, width)[name]()
+    layer.initialize()
     extra = []
     for length in (10_000, 40_000):
         X = ragged(rng, [length], width)

@@ -10,7 +10,7 @@ from spacy_rnn.layers.engines import get_engine
 from spacy_rnn.layers.initializers import orthogonal_init
 from spacy_rnn.layers.threads import one_blas_thread
 
-from .cells import CELLS, layers, ragged, randomize
+from .cells import CELLS, ENGINES, WITH_RECURRENT_WEIGHTS, layers, ragged, randomize
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -21,7 +21,7 @@ def test_widths_are_inferred_from_the_data(name, rng):
     assert model.get_dim("nO") == 5
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", WITH_RECURRENT_WEIGHTS)
 def test_each_gate_of_the_recurrent_weights_starts_orthogonal(name):
     model = CELLS[name](7, 4)
     model.initialize()
@@ -35,8 +35,9 @@ def test_each_gate_of_the_recurrent_weights_starts_orthogonal(name):
 def test_each_gate_of_the_input_weights_starts_as_glorot_has_it(name):
     model = CELLS[name](100, 50)
     model.initialize()
-    limit = numpy.sqrt(6 / (100 + 50))
-    for gate in numpy.split(model.get_param("Wx"), len(model.get_param("Wx")) // 100):
+    Wx = model.get_param("Wx")
+    limit = numpy.sqrt(6 / (100 + Wx.shape[1]))
+    for gate in numpy.split(Wx, len(Wx) // 100):
         assert numpy.abs(gate).max() <= limit
         assert abs(gate.std() - limit / numpy.sqrt(3)) < 0.1 * limit
 
@@ -96,7 +97,7 @@ def test_a_gru_computes_its_equations():
 
 @pytest.mark.parametrize("name", layers(3, 4))
 @pytest.mark.parametrize("lengths", [[], [0], [0, 0, 0]])
-@pytest.mark.parametrize("engine", ["numpy", "torch"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_batches_without_rows_are_legal(name, lengths, engine, rng):
     model = layers(3, 4, train_state=True)[name]()
     model.initialize()
@@ -183,7 +184,9 @@ def test_blas_threads_are_limited_inside_and_restored_after():
     from threadpoolctl import threadpool_info, threadpool_limits
 
     def counts():
-        return [info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas"]
+        """Of NumPy's BLAS: other tests load further ones at any time."""
+        found = [info for info in threadpool_info() if info["user_api"] == "blas"]
+        return [info["num_threads"] for info in found if "numpy" in info["filepath"]]
 
     with threadpool_limits(2, user_api="blas"):
         before = counts()

@@ -6,9 +6,10 @@ from numpy.testing import assert_allclose
 from thinc.api import Ragged
 
 from spacy_rnn.layers import GRU, LSTM, bidirectional, run, use_engine
+from spacy_rnn.layers.ragged import to_list, to_ragged
 from spacy_rnn.models import RNNEncoder
 
-from .cells import CELLS, ENCODER_CELLS, gradients, ragged, randomize, sequences
+from .cells import CELLS, ENCODER_CELLS, ENGINES, gradients, ragged, randomize, sequences
 from .numeric import assert_same_gradient, numeric_gradient
 
 
@@ -17,7 +18,7 @@ def cut(Xs, bounds):
     return [[X[start:end] for X in Xs] for start, end in pairwise(bounds)]
 
 
-@pytest.mark.parametrize("engine", ["numpy", "torch"])
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("depth", [1, 2])
 @pytest.mark.parametrize("cell", ENCODER_CELLS)
 def test_reading_in_pieces_equals_reading_the_whole(cell, depth, engine, rng):
@@ -35,9 +36,29 @@ def test_reading_in_pieces_equals_reading_the_whole(cell, depth, engine, rng):
     for i, Y in enumerate(whole):
         assert_allclose(numpy.concatenate([Ys[i] for Ys in read]), Y, atol=1e-5)
     for found, expected in zip(state, final):
-        assert set(found) == set(expected) >= {"h"}
+        assert set(found) == set(expected) & {"h", "c"} != set()
         for key in expected:
             assert_allclose(found[key], expected[key], atol=1e-5)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("name", CELLS)
+def test_reading_pieces_shorter_than_the_window_equals_reading_the_whole(name, engine, rng):
+    Xs = sequences(rng, [9, 0, 4, 1, 7], 4)
+    model = CELLS[name](3, 4, train_state=True)
+    model.initialize()
+    randomize(model, rng)
+    with use_engine(engine):
+        whole, final, _ = run(model, to_ragged(model.ops, Xs))
+        state, read = None, []
+        for piece in cut(Xs, [0, 1, 2, 5, 6, 9]):
+            Y, state, _ = run(model, to_ragged(model.ops, piece), state)
+            read.append(to_list(Y, 3))
+    found = numpy.concatenate([numpy.concatenate(pieces) for pieces in zip(*read)])
+    assert_allclose(found, whole.dataXd, atol=1e-5)
+    assert set(state[0]) == set(final[0])
+    for key, value in final[0].items():
+        assert_allclose(state[0][key], value, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -63,7 +84,7 @@ def test_gradients_within_a_piece_are_those_of_the_piece(name, rng):
             assert_same_gradient(gradient, numeric_gradient(loss, param), name)
 
 
-@pytest.mark.parametrize("engine", ["numpy", "torch"])
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("name", CELLS)
 def test_gradients_through_the_state_are_those_of_the_whole(name, engine, rng):
     lengths = [7, 0, 3, 5]

@@ -3,7 +3,8 @@ import pytest
 import spacy
 from numpy.testing import assert_allclose, assert_array_equal
 from spacy import registry
-from thinc.api import Adam, Ragged, set_dropout_rate
+from spacy.training import Example
+from thinc.api import Adam, Ragged, fix_random_seed, set_dropout_rate
 
 from spacy_rnn.models import HashEmbed, RNNEncoder, TextCatRNN
 
@@ -189,6 +190,34 @@ def test_last_is_the_state_that_has_read_everything_in_both_directions():
     assert_array_equal(pooled[0, 2:], rows[0, 2:])
     forward = build(pooling=["last"], both=False)
     assert forward.layers[1].attrs["reverse_from"] is None
+
+
+@pytest.mark.parametrize("cell", ["qrnn", "mingru"])
+def test_an_encoder_without_recurrent_weights_trains_a_classifier(cell):
+    """Which of two words comes first: no bag of words can tell."""
+    fix_random_seed(0)
+    nlp = spacy.blank("en")
+    encode = {
+        "@architectures": "spacy-rnn.RNNEncoder.v1",
+        "cell": cell,
+        "width": 32,
+        "depth": 1,
+    }
+    model = {"linear_model": None, "tok2vec": {"encode": encode}}
+    pipe = nlp.add_pipe("rnn_textcat", config={"model": model})
+    rows = [("good not bad", "GOOD"), ("bad not good", "BAD")]
+    examples = [
+        Example.from_dict(nlp.make_doc(text), {"cats": {c: float(c == label) for _, c in rows}})
+        for text, label in rows
+    ]
+    optimizer = nlp.initialize(lambda: examples)
+    kinds = {n.attrs["recurrence"] for n in pipe.model.walk() if "recurrence" in n.attrs}
+    assert kinds == {"qrnn_fo" if cell == "qrnn" else "mingru"}
+    optimizer.learn_rate = 0.01
+    for _ in range(40):
+        nlp.update(examples, sgd=optimizer, drop=0.1)
+    for text, label in rows:
+        assert nlp(text).cats[label] > 0.9
 
 
 def test_an_unknown_pooling_is_an_error():

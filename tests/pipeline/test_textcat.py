@@ -11,6 +11,9 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Config, fix_random_seed
 
+from spacy_rnn.layers import QRNN
+from spacy_rnn.pipeline.loading import check_parameters, structure
+
 TRAIN = [
     ("I like this film very much", "POSITIVE"),
     ("what a lovely day", "POSITIVE"),
@@ -328,6 +331,15 @@ def test_parameters_of_another_shape_are_an_error():
     layer.set_param("Wh", layer.get_param("Wh")[:-1].copy())
     with pytest.raises(ValueError, match=r"E013.*'Wh'"):
         spacy.blank("en").from_config(nlp.config).from_bytes(nlp.to_bytes())
+
+
+def test_the_window_of_a_layer_is_checked_when_it_is_loaded():
+    narrow, wide = (QRNN(3, 4, window=window).initialize() for window in (1, 2))
+    assert structure(narrow) != structure(wide)
+    check_parameters("textcat", wide)
+    wide.set_param("Wx", narrow.get_param("Wx"))
+    with pytest.raises(ValueError, match=r"E013.*'Wx'.*\(9, 4\).*\(9, 8\)"):
+        check_parameters("textcat", wide)
 
 
 def test_what_is_on_disk_is_plain_data(tmp_path):

@@ -1,22 +1,29 @@
 """Engines compute recurrences; all give the same numbers, at different speeds.
 
 Which one runs follows from where the arrays live and what is installed: CuPy arrays go to
-cuDNN by way of torch, if it is there; everything else to the NumPy engine.
+cuDNN by way of torch, float32 arrays on the CPU to the fused loops that numba compiles, if they are
+there; everything else to the NumPy engine.
 """
 
 import contextlib
+import warnings
 from contextvars import ContextVar
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Dict, Iterator, List, Optional, cast
 
 from thinc.api import is_cupy_array
 
-from ...errors import Errors
+from ...errors import Errors, Warnings
 from .base import Engine
 
-_MODULES: Dict[str, str] = {"numpy": ".numpy_engine", "torch": ".torch_engine"}
-_REQUIRES: Dict[str, str] = {"torch": "torch"}
+_MODULES: Dict[str, str] = {
+    "numpy": ".numpy_engine",
+    "numba": ".numba_engine",
+    "torch": ".torch_engine",
+}
+_REQUIRES: Dict[str, str] = {"numba": "numba", "torch": "torch"}
 _forced: ContextVar[Optional[str]] = ContextVar("spacy_rnn_engine", default=None)
 
 
@@ -34,8 +41,11 @@ def get_engine(X: Any, needs_mask: bool = False) -> Engine:
     """
     name = _forced.get()
     if name is None:
-        name = "torch" if is_cupy_array(X) and _torch_has_cuda() else "numpy"
-    if needs_mask:
+        if is_cupy_array(X):
+            name = "torch" if _torch_has_cuda() else "numpy"
+        else:
+            name = "numba" if _has_numba() else "numpy"
+    if (name == "torch" and needs_mask) or (name == "numba" and not _is_float32(X)):
         name = "numpy"
     return cast(Engine, import_module(_MODULES[name], __name__))
 
@@ -44,7 +54,7 @@ def get_engine(X: Any, needs_mask: bool = False) -> Engine:
 def use_engine(name: str) -> Iterator[None]:
     """Run everything within the block on one engine: for tests and benchmarks.
 
-    name (str): "numpy" or "torch".
+    name (str): "numpy", "numba" or "torch". What an engine can't do, the NumPy engine does.
     """
     if name not in _MODULES:
         raise ValueError(
@@ -59,6 +69,24 @@ def use_engine(name: str) -> Iterator[None]:
         _forced.reset(token)
 
 
+@cache
+def _has_numba() -> bool:
+    """Whether numba is there and works: it refuses versions of NumPy that it does not know."""
+    if find_spec("numba") is None:
+        return False
+    try:
+        import_module(_MODULES["numba"], __name__)
+    except ImportError as error:
+        warnings.warn(Warnings.W001.format(error=error), stacklevel=2)
+        return False
+    return True
+
+
+def _is_float32(X: Any) -> bool:
+    return not is_cupy_array(X) and X.dtype == "float32"
+
+
+@cache
 def _torch_has_cuda() -> bool:
     if find_spec("torch") is None:
         return False

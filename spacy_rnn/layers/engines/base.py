@@ -22,7 +22,8 @@ class Cell:
 
     name (str): What the engines know it by.
     n_gates (int): Blocks of nO rows in Wx and Wh.
-    states (Tuple[str, ...]): What is carried from step to step: "h", and "c" for the LSTM.
+    states (Tuple[str, ...]): What is carried from step to step: "h", for the LSTM also "c", and
+        for a QRNN with an output gate "c" alone.
     params (Tuple[str, ...]): Names of the weights.
     """
 
@@ -31,20 +32,31 @@ class Cell:
     states: Tuple[str, ...] = ("h",)
     params: Tuple[str, ...] = ("Wx", "Wh", "b")
 
+    @property
+    def is_scan(self) -> bool:
+        """Whether the gates depend on the inputs alone, so that the loop over the steps is
+        elementwise: there is no Wh, and no mask on h."""
+        return "Wh" not in self.params
+
 
 ELMAN_TANH = Cell("elman_tanh", 1)
 ELMAN_RELU = Cell("elman_relu", 1)
 LSTM = Cell("lstm", 4, states=("h", "c"))
 GRU = Cell("gru", 3, params=("Wx", "Wh", "b", "bh"))
+QRNN_F = Cell("qrnn_f", 2, params=("Wx", "b"))
+QRNN_FO = Cell("qrnn_fo", 3, states=("c",), params=("Wx", "b"))
+QRNN_IFO = Cell("qrnn_ifo", 4, states=("c",), params=("Wx", "b"))
+MINGRU = Cell("mingru", 2, params=("Wx", "b"))
 
 
 @dataclass
 class Direction:
     """One pass over the sequences: the weights it uses and the state it begins from.
 
-    weights (Dict[str, FloatsXd]): Wx (nG*nO, nI), Wh (nG*nO, nO), b (nG*nO,) and for the
-        GRU bh (nO,).
-    state (Dict[str, Floats2d]): (n_seqs, nO) each, in the order of the batch.
+    weights (Dict[str, FloatsXd]): Wx (nG*nO, window*nI), b (nG*nO,), but for scans Wh
+        (nG*nO, nO), and for the GRU bh (nO,).
+    state (Dict[str, Floats2d]): (n_seqs, nO) each, in the order of the batch; if the cell reads
+        a window of several inputs, also "x" (n_seqs, (window-1)*nI), those before the first step.
     mask (Optional[Floats2d]): (n_seqs, nO) Multiplies h_{t-1} on its way into the gates, the
         same at every step (variational dropout), or None.
     reverse (bool): Whether each sequence is read from its end.
@@ -55,11 +67,16 @@ class Direction:
     mask: Optional[Floats2d]
     reverse: bool
 
+    def window(self, nI: int) -> int:
+        """RETURNS (int): How many inputs each step reads: its own and those just before it, which
+        stand side by side in the columns of Wx, the oldest first."""
+        return int(self.weights["Wx"].shape[1]) // nI
+
 
 class Engine(Protocol):
     """A module that computes recurrences.
 
-    All directions of one call share the cell, nI and nO.
+    All directions of one call share the cell, nI, nO and the window.
     """
 
     def forward(
@@ -74,7 +91,7 @@ class Engine(Protocol):
 
         X (Floats2d): (n_tokens, nI) Rows of the Ragged.
         RETURNS: Y (n_tokens, n_directions * nO) in the order of X; the state of each
-            direction after its last step, (n_seqs, nO) in the order of the batch; and the
+            direction after its last step, shaped and ordered as that it began from; and the
             callback for the gradients. The callback fails unless `is_train`.
         """
         ...

@@ -1,9 +1,13 @@
-"""The equations of each cell, forward and backward, for the NumPy engine."""
+"""The equations of each cell, forward and backward, for the NumPy engine.
+
+Those of the cells without recurrent weights are in `numpy_scan`.
+"""
 
 from typing import Any, Dict, List, Optional, Tuple, Type
 
 from .base import GradsT
-from .numpy_kernel import Floats3d, Kernel, Trace
+from .numpy_kernel import BaseKernel, Floats3d, Kernel, Trace
+from .numpy_scan import SCAN_KERNELS
 
 
 class ElmanKernel(Kernel):
@@ -238,9 +242,10 @@ class GRUKernel(Kernel):
         d_gates[..., 2 * self.nO :] = trace.saved["dn"]
 
 
-KERNELS: Dict[str, Type[Kernel]] = {
+KERNELS: Dict[str, Type[BaseKernel]] = {
     "elman_tanh": ElmanKernel,
     "elman_relu": ElmanReluKernel,
     "lstm": LSTMKernel,
     "gru": GRUKernel,
+    **SCAN_KERNELS,
 }

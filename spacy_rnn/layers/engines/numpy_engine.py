@@ -4,14 +4,16 @@ It is written against the module of the arrays it is given, so the same code run
 on CuPy. All directions run in the same loop, as the first axis of each array.
 """
 
-from typing import Callable, Dict, List, Optional, Tuple, cast
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, cast
 
 from thinc.api import get_array_module
 from thinc.types import Floats2d, Floats3d
 
 from ..packing import Packing, Segment
 from .base import Cell, Direction, GradsT, ResultT, StateT
-from .numpy_cells import KERNELS, Kernel, Trace
+from .inputs import Inputs
+from .numpy_cells import KERNELS
+from .numpy_kernel import BaseKernel, Trace
 
 # Rows that are worked on at a time: their gates stay in the CPU's cache. At prediction it bounds
 # the working memory as well, whatever the batch.
@@ -25,6 +27,7 @@ def forward(
     xp = get_array_module(X)
     kernel = KERNELS[cell.name](xp, [d.weights for d in directions])
     nO = kernel.nO
+    inputs = Inputs(xp, X, packing, directions)
     order, rank = xp.asarray(packing.order), xp.asarray(packing.rank)
     # (D, n_seqs, nO): longest sequence first, as the loop needs them.
     state = {key: xp.stack([d.state[key][order] for d in directions]) for key in cell.states}
@@ -34,49 +37,36 @@ def forward(
     Y = xp.empty((X.shape[0], len(directions) * nO), dtype=X.dtype)
     segments = [packing.whole()] if is_train else packing.segments(MAX_ROWS)
     for segment in segments:
-        index = [xp.asarray(segment.index(d.reverse)) for d in directions]
-        Xp = xp.stack([X[i] for i in index])  # (D, n_rows, nI)
+        columns = inputs.columns(segment)
+        Xp = inputs.read(columns, segment.n_rows, is_train)  # (D, n_rows, window*nI)
+        index = [of_direction[-1].rows for of_direction in columns]
         trace = _run(kernel, Xp, segment, state, mask)
         state = trace.final
         for d, i in enumerate(index):
             Y[i, d * nO : (d + 1) * nO] = trace.outputs[d]
-    finals: List[StateT] = [
-        {key: state[key][d][rank] for key in cell.states} for d in range(len(directions))
-    ]
+    finals = _by_direction(state, inputs.last(), rank)
 
     def backward(
         dY: Floats2d, d_final: List[Optional[StateT]]
     ) -> Tuple[Floats2d, List[GradsT], List[StateT]]:
-        columns = [slice(d * nO, (d + 1) * nO) for d in range(len(directions))]
+        halves = [slice(d * nO, (d + 1) * nO) for d in range(len(directions))]
 
         def gather(rows: slice) -> Floats3d:
             """(D, n, nO) The gradients of some of the packed outputs."""
-            return cast(Floats3d, xp.stack([dY[i[rows], c] for i, c in zip(index, columns)]))
+            return cast(Floats3d, xp.stack([dY[i[rows], c] for i, c in zip(index, halves)]))
 
-        d_state = {}
-        for key in cell.states:
-            given = [
-                xp.zeros_like(d.state[key]) if g is None or key not in g else g[key]
-                for d, g in zip(directions, d_final)
-            ]
-            d_state[key] = xp.stack([g[order] for g in given])
+        d_state = _final_gradients(directions, d_final, cell.states, order, xp)
         d_gates = _run_back(kernel, trace, segment, gather, d_state, mask)
         grads, dXp = kernel.gradients(trace, d_gates, Xp)
-        # Add up the directions, each in the order of the Ragged. (n_tokens, nI)
-        dX = xp.empty_like(X)
-        dX[index[0]] = dXp[0]
-        for i, dXp_further in zip(index[1:], dXp[1:]):
-            dX[i] += dXp_further
-        d_states: List[StateT] = [
-            {key: d_state[key][d][rank] for key in cell.states} for d in range(len(directions))
-        ]
-        return dX, grads, d_states
+        d_last = [None if g is None or "x" not in g else g["x"][order] for g in d_final]
+        dX, d_carried = inputs.gradients(columns, dXp, d_last)
+        return dX, grads, _by_direction(d_state, d_carried, rank)
 
     return Y, finals, backward
 
 
 def _run(
-    kernel: Kernel,
+    kernel: BaseKernel,
     Xp: Floats3d,
     segment: Segment,
     state: Dict[str, Floats3d],
@@ -84,7 +74,7 @@ def _run(
 ) -> Trace:
     """Take the steps of a segment, from `state`.
 
-    Xp (Floats3d): (D, n_rows, nI) The packed rows of these steps.
+    Xp (Floats3d): (D, n_rows, window*nI) The packed rows of these steps.
     state (Dict[str, Floats3d]): (D, n_seqs, nO) each, in sorted order.
     RETURNS (Trace): What was computed, with the `final` state of all sequences.
     """
@@ -92,9 +82,7 @@ def _run(
     trace = kernel.start(Xp, {key: value[:, :n_running] for key, value in state.items()})
     steps = segment.steps()
     for first, end in segment.blocks(MAX_ROWS):
-        kernel.read(trace, Xp, _rows(segment, first, end))
-        for n, row, previous in steps[first:end]:
-            kernel.step(trace, n, row, previous, None if mask is None else mask[:, :n])
+        kernel.run(trace, Xp, _rows(segment, first, end), steps[first:end], mask)
     trace.final = dict(state)
     if n_running:
         last = n_running + kernel.xp.asarray(segment.last_rows())
@@ -106,7 +94,7 @@ def _run(
 
 
 def _run_back(
-    kernel: Kernel,
+    kernel: BaseKernel,
     trace: Trace,
     segment: Segment,
     gather: Callable[[slice], Floats3d],
@@ -120,23 +108,47 @@ def _run_back(
         that of the initial states.
     RETURNS (Floats3d): (D, n_rows, nG*nO) The gradients of the gates.
     """
-    xp = kernel.xp
-    ranks, previous = xp.asarray(segment.row_ranks), xp.asarray(segment.previous_rows())
+    previous = kernel.xp.asarray(segment.previous_rows())
     d_gates = kernel.start_back(trace)
     steps = segment.steps()
     for first, end in reversed(segment.blocks(MAX_ROWS)):
         rows = _rows(segment, first, end)
-        h_previous = trace.saved["h_previous"][:, rows]
-        h_previous[...] = trace.states["h"][:, previous[rows]]
-        if mask is not None:
-            h_previous *= mask[:, ranks[rows]]
-        kernel.factors(trace, rows, previous[rows], out=d_gates[:, rows])
-        dH = gather(rows)
-        for n, row, _ in reversed(steps[first:end]):
-            dh = d_state["h"][:, :n]
-            dh += dH[:, row - rows.start : row - rows.start + n]
-            kernel.step_back(trace, d_gates, d_state, n, row, None if mask is None else mask[:, :n])
+        kernel.run_back(
+            trace, rows, steps[first:end], previous[rows], gather(rows), d_state, d_gates, mask
+        )
     return d_gates
+
+
+def _final_gradients(
+    directions: List[Direction],
+    d_final: List[Optional[StateT]],
+    keys: Sequence[str],
+    order: Any,
+    xp: Any,
+) -> Dict[str, Floats3d]:
+    """RETURNS (Dict[str, Floats3d]): (D, n_seqs, nO) each, in sorted order; zeros where no gradient
+    is given."""
+    d_state = {}
+    for key in keys:
+        given = [
+            xp.zeros_like(d.state[key]) if g is None or key not in g else g[key]
+            for d, g in zip(directions, d_final)
+        ]
+        d_state[key] = xp.stack([g[order] for g in given])
+    return d_state
+
+
+def _by_direction(state: Dict[str, Floats3d], carried: List[Floats2d], rank: Any) -> List[StateT]:
+    """RETURNS (List[StateT]): The states, or their gradients, in the order of the batch, with the
+    inputs that are carried if the cell reads a window of them."""
+    n_directions = len(next(iter(state.values())))
+    states: List[StateT] = [
+        {key: cast(Floats2d, value[d][rank]) for key, value in state.items()}
+        for d in range(n_directions)
+    ]
+    for entry, x in zip(states, carried):
+        entry["x"] = x[rank]
+    return states
 
 
 def _rows(segment: Segment, first: int, end: int) -> slice:

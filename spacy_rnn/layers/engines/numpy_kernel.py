@@ -6,13 +6,15 @@ Arrays have the directions as their first axis: D is 1 or 2. `row` counts packed
 folded into the weights: halving is exact, and tanh is vectorized where a logistic function is not.
 """
 
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from .base import GradsT
 from .workspace import workspace
 
 # The stubs of Thinc's array types know no Ellipsis in an index, which is all that we use here.
 Floats3d = Any
+# Of each step: how many sequences run, and where their rows begin (see `Segment.steps`).
+StepsT = Sequence[Tuple[int, int, int]]
 
 
 class Trace:
@@ -22,6 +24,7 @@ class Trace:
     states (Dict[str, Floats3d]): (D, n_first + n_rows, nO) each: the initial states of the
         `n_first` running sequences, then one row for each packed row.
     saved (Dict[str, Floats3d]): (D, n_rows, nO) each: further values that the gradient needs.
+    outputs (Floats3d): (D, n_rows, nO) What goes out: h, whether it is a state or not.
     final (Dict[str, Floats3d]): (D, n_seqs, nO) each: the states after the last step.
     """
 
@@ -31,15 +34,11 @@ class Trace:
         self.n_first = n_first
         self.saved: Dict[str, Floats3d] = {}
         self.final: Dict[str, Floats3d] = {}
-
-    @property
-    def outputs(self) -> Floats3d:
-        """(D, n_rows, nO)"""
-        return self.states["h"][:, self.n_first :]
+        self.outputs: Floats3d = states["h"][:, n_first:] if "h" in states else None
 
 
-class Kernel:
-    """One cell with its weights laid out for the loop.
+class BaseKernel:
+    """One cell with its weights laid out for the loop: what scans have too, see `numpy_scan`.
 
     xp: The arrays' module.
     weights (List[Dict[str, FloatsXd]]): The parameters of each direction.
@@ -52,15 +51,13 @@ class Kernel:
 
     def __init__(self, xp: Any, weights: List[Dict[str, Any]]) -> None:
         self.xp = xp
-        self.nO = nO = weights[0]["Wh"].shape[1]
+        self.nO = nO = weights[0]["b"].shape[0] // self.n_gates
         self.Wx = xp.stack([self._reorder(w["Wx"]) for w in weights])  # (D, nG*nO, nI)
-        self.Wh = xp.stack([self._reorder(w["Wh"]) for w in weights])  # (D, nG*nO, nO)
         b = xp.stack([self._reorder(w["b"]) for w in weights])
         # One half for the sigmoids, one for the others: (nG*nO,)
         self.scale = xp.ones(self.n_gates * nO, dtype=b.dtype)
         self.scale[: self.n_sigmoids * nO] = 0.5
         self.WxT = (self.Wx * self.scale[:, None]).transpose(0, 2, 1)  # (D, nI, nG*nO)
-        self.WhT = xp.ascontiguousarray((self.Wh * self.scale[:, None]).transpose(0, 2, 1))
         self.b = (b * self.scale)[:, None, :]
 
     def start(self, Xp: Floats3d, state: Dict[str, Floats3d]) -> Trace:
@@ -70,8 +67,7 @@ class Kernel:
         state (Dict[str, Floats3d]): (D, n_first, nO) each: what the first step begins from.
         """
         n_directions, n_rows, _ = Xp.shape
-        n_first = state["h"].shape[1]
-        width = self.n_gates * self.nO
+        n_first = next(iter(state.values())).shape[1]
 
         def empty(n: int, columns: int) -> Floats3d:
             return self.xp.empty((n_directions, n, columns), dtype=self.b.dtype)
@@ -80,11 +76,9 @@ class Kernel:
         for key, value in state.items():
             states[key] = empty(n_first + n_rows, self.nO)
             states[key][:, :n_first] = value
-        trace = Trace(empty(n_rows, width), states, n_first)
+        trace = Trace(empty(n_rows, self.n_gates * self.nO), states, n_first)
         trace.saved = {key: empty(n_rows, self.nO) for key in self.saved}
-        # Where each step puts its recurrent GEMM, and a product of gates.
-        self.recurrent = empty(n_first, width)
-        self.scratch = empty(n_first, self.nO)
+        self.scratch = empty(n_first, self.nO)  # for a product of a step's gates
         return trace
 
     def read(self, trace: Trace, Xp: Floats3d, rows: slice) -> None:
@@ -92,6 +86,97 @@ class Kernel:
         gates = trace.gates[:, rows]
         self.xp.matmul(Xp[:, rows], self.WxT, out=gates)
         gates += self.b
+
+    def run(
+        self, trace: Trace, Xp: Floats3d, rows: slice, steps: StepsT, mask: Optional[Floats3d]
+    ) -> None:
+        """Take some steps of a segment: fill these rows of the trace.
+
+        mask (Optional[Floats3d]): (D, n_seqs, nO) Multiplies h on its way into the gates.
+        """
+        raise NotImplementedError
+
+    def start_back(self, trace: Trace) -> Floats3d:
+        """Get ready for the way back.
+
+        RETURNS (Floats3d): (D, n_rows, nG*nO) Room for the gradients of the gates.
+        """
+        return workspace.take(self.xp, "d_gates", trace.gates.shape, trace.gates.dtype)
+
+    def room(self, trace: Trace, name: str) -> None:
+        """Make room for a value of each row that is not needed after the way back."""
+        shape = (*trace.gates.shape[:2], self.nO)
+        trace.saved[name] = workspace.take(self.xp, name, shape, trace.gates.dtype)
+
+    def run_back(
+        self,
+        trace: Trace,
+        rows: slice,
+        steps: StepsT,
+        previous_rows: Any,
+        dH: Floats3d,
+        d_state: Dict[str, Floats3d],
+        d_gates: Floats3d,
+        mask: Optional[Floats3d],
+    ) -> None:
+        """Undo some steps of a segment: from the gradients of their outputs and of the states after
+        them to those of the gates and of the states before.
+
+        previous_rows (Ints1d): (n,) Of the states, the row that each of these rows began from.
+        dH (Floats3d): (D, n, nO) Gradient of the outputs; may be overwritten.
+        d_state (Dict[str, Floats3d]): (D, n_seqs, nO) each, changed in place.
+        d_gates (Floats3d): (D, n_rows, nG*nO) Of which these rows are filled.
+        """
+        raise NotImplementedError
+
+    def gradients(
+        self, trace: Trace, d_gates: Floats3d, Xp: Floats3d
+    ) -> Tuple[List[GradsT], Floats3d]:
+        """The gradients of the weights and inputs: one GEMM or sum each, over all rows.
+
+        RETURNS (Tuple[List[GradsT], Floats3d]): For each direction those of the weights, and
+            dXp (D, n_rows, nI).
+        """
+        dWx = self.xp.matmul(d_gates.transpose(0, 2, 1), Xp)
+        db = d_gates.sum(axis=1)
+        dXp = workspace.take(self.xp, "dXp", Xp.shape, Xp.dtype)
+        self.xp.matmul(d_gates, self.Wx, out=dXp)
+        grads: List[GradsT] = [
+            {"Wx": self._restore(dWx[d]), "b": self._restore(db[d])} for d in range(len(d_gates))
+        ]
+        return grads, dXp
+
+    def _reorder(self, W: Any) -> Any:
+        """From the parameters' order of the gates to the loop's."""
+        blocks = self.xp.split(W, self.n_gates)
+        return self.xp.concatenate([blocks[i] for i in self.gate_order])
+
+    def _restore(self, W: Any) -> Any:
+        """From the loop's order of the gates to the parameters'."""
+        blocks = self.xp.split(W, self.n_gates)
+        return self.xp.concatenate([blocks[self.gate_order.index(i)] for i in range(self.n_gates)])
+
+
+class Kernel(BaseKernel):
+    """A cell whose gates depend on h_{t-1}, so that each step has a GEMM of its own."""
+
+    def __init__(self, xp: Any, weights: List[Dict[str, Any]]) -> None:
+        super().__init__(xp, weights)
+        self.Wh = xp.stack([self._reorder(w["Wh"]) for w in weights])  # (D, nG*nO, nO)
+        self.WhT = xp.ascontiguousarray((self.Wh * self.scale[:, None]).transpose(0, 2, 1))
+
+    def start(self, Xp: Floats3d, state: Dict[str, Floats3d]) -> Trace:
+        trace = super().start(Xp, state)
+        shape = (len(Xp), trace.n_first, self.n_gates * self.nO)
+        self.recurrent = self.xp.empty(shape, dtype=self.b.dtype)  # each step's GEMM
+        return trace
+
+    def run(
+        self, trace: Trace, Xp: Floats3d, rows: slice, steps: StepsT, mask: Optional[Floats3d]
+    ) -> None:
+        self.read(trace, Xp, rows)
+        for n, row, previous in steps:
+            self.step(trace, n, row, previous, None if mask is None else mask[:, :n])
 
     def step(self, trace: Trace, n: int, row: int, previous: int, mask: Optional[Floats3d]) -> None:
         """Fill the rows of one step.
@@ -104,17 +189,29 @@ class Kernel:
         raise NotImplementedError
 
     def start_back(self, trace: Trace) -> Floats3d:
-        """Get ready for the way back.
-
-        RETURNS (Floats3d): (D, n_rows, nG*nO) Room for the gradients of the gates.
-        """
         self.room(trace, "h_previous")
-        return workspace.take(self.xp, "d_gates", trace.gates.shape, trace.gates.dtype)
+        return super().start_back(trace)
 
-    def room(self, trace: Trace, name: str) -> None:
-        """Make room for a value of each row that is not needed after the way back."""
-        shape = (*trace.gates.shape[:2], self.nO)
-        trace.saved[name] = workspace.take(self.xp, name, shape, trace.gates.dtype)
+    def run_back(
+        self,
+        trace: Trace,
+        rows: slice,
+        steps: StepsT,
+        previous_rows: Any,
+        dH: Floats3d,
+        d_state: Dict[str, Floats3d],
+        d_gates: Floats3d,
+        mask: Optional[Floats3d],
+    ) -> None:
+        h_previous = trace.saved["h_previous"]
+        h_previous[:, rows] = trace.states["h"][:, previous_rows]
+        self.factors(trace, rows, previous_rows, out=d_gates[:, rows])
+        for n, row, _ in reversed(steps):
+            if mask is not None:
+                h_previous[:, row : row + n] *= mask[:, :n]
+            dh = d_state["h"][:, :n]
+            dh += dH[:, row - rows.start : row - rows.start + n]
+            self.step_back(trace, d_gates, d_state, n, row, None if mask is None else mask[:, :n])
 
     def factors(self, trace: Trace, rows: slice, previous_rows: Any, out: Floats3d) -> None:
         """What of the gradient can be computed for many rows before the loop: the factors by which
@@ -146,37 +243,12 @@ class Kernel:
     def gradients(
         self, trace: Trace, d_gates: Floats3d, Xp: Floats3d
     ) -> Tuple[List[GradsT], Floats3d]:
-        """The gradients of the weights and inputs: one GEMM or sum each, over all rows.
-
-        RETURNS (Tuple[List[GradsT], Floats3d]): For each direction those of the weights, and
-            dXp (D, n_rows, nI).
-        """
         dWh = self.xp.matmul(d_gates.transpose(0, 2, 1), trace.saved["h_previous"])
         self.finish_gates(trace, d_gates)
-        dWx = self.xp.matmul(d_gates.transpose(0, 2, 1), Xp)
-        db = d_gates.sum(axis=1)
-        dXp = workspace.take(self.xp, "dXp", Xp.shape, Xp.dtype)
-        self.xp.matmul(d_gates, self.Wx, out=dXp)
-        grads: List[GradsT] = []
-        for d in range(len(d_gates)):
-            grads.append(
-                {
-                    "Wx": self._restore(dWx[d]),
-                    "Wh": self._restore(dWh[d]),
-                    "b": self._restore(db[d]),
-                }
-            )
+        grads, dXp = super().gradients(trace, d_gates, Xp)
+        for d, grad in enumerate(grads):
+            grad["Wh"] = self._restore(dWh[d])
         return grads, dXp
 
     def finish_gates(self, trace: Trace, d_gates: Floats3d) -> None:
         """Hook: from the gradient on the hidden side of the gates to that on the input's."""
-
-    def _reorder(self, W: Any) -> Any:
-        """From the parameters' order of the gates to the loop's."""
-        blocks = self.xp.split(W, self.n_gates)
-        return self.xp.concatenate([blocks[i] for i in self.gate_order])
-
-    def _restore(self, W: Any) -> Any:
-        """From the loop's order of the gates to the parameters'."""
-        blocks = self.xp.split(W, self.n_gates)
-        return self.xp.concatenate([blocks[self.gate_order.index(i)] for i in range(self.n_gates)])

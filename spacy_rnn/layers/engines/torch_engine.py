@@ -1,4 +1,5 @@
-"""The same recurrences by torch: cuDNN on GPU, ATen on CPU.
+"""The same recurrences by torch: cuDNN on GPU, ATen on CPU. Cells without recurrent weights, which
+neither knows, are in `torch_scan`.
 
 The weights stay Thinc parameters. They are handed over without a copy (DLPack for CuPy), the
 packed rows go through torch's functional RNNs, one call for each direction, and autograd runs
@@ -15,6 +16,7 @@ from thinc.types import Floats2d
 
 from ..packing import Packing, Segment
 from .base import Cell, Direction, GradsT, ResultT, StateT
+from .torch_scan import scan
 
 _FUNCTIONS: Dict[str, Any] = {
     "elman_tanh": torch._VF.rnn_tanh,
@@ -64,7 +66,9 @@ class _Pass:
         n_running = segment.n_running
         self.X = _to_torch(X).requires_grad_(is_train)
         device = self.X.device
-        index = torch.as_tensor(segment.index(direction.reverse), device=device)
+        window = direction.window(X.shape[1])
+        sources = torch.as_tensor(segment.sources(direction.reverse, window), device=device)
+        index = sources[:, -1]
         order = torch.as_tensor(packing.order, device=device)
         self.rank = torch.as_tensor(packing.rank, device=device)
         self.weights = {
@@ -72,21 +76,31 @@ class _Pass:
             for key, value in direction.weights.items()
         }
         self.states = {
-            key: _to_torch(direction.state[key]).requires_grad_(is_train) for key in cell.states
+            key: _to_torch(value).requires_grad_(is_train) for key, value in direction.state.items()
         }
         with torch.set_grad_enabled(is_train):
             sorted_states = {key: value[order] for key, value in self.states.items()}
             # Sequences of length zero, which are last, do not run: their state stays.
             running = {key: value[:n_running] for key, value in sorted_states.items()}
+            rows = self.X
+            if window > 1:
+                # What was carried stands below the rows of the Ragged, as the sources count.
+                carried = sorted_states["x"].reshape((-1, X.shape[1]))
+                rows = torch.cat([self.X, carried])
             if packing.n_rows:
-                Yp, final = self._call(self.X[index], segment, running)
+                Yp, final = self._call(rows[sources].flatten(1), segment, running)
             else:
-                Yp, final = self.X.new_zeros((0, self.weights["Wh"].shape[1])), running
+                nO = len(self.weights["b"]) // cell.n_gates
+                Yp, final = self.X.new_zeros((0, nO)), running
             self.Y = torch.empty_like(Yp).index_copy(0, index, Yp)
             self.finals = {
                 key: torch.cat([final[key], sorted_states[key][n_running:]])[self.rank]
                 for key in cell.states
             }
+            if window > 1:
+                last = packing.last_sources(direction.reverse, window)
+                last_rows = rows[torch.as_tensor(last, device=device)]
+                self.finals["x"] = last_rows.flatten(1)[self.rank]
         self.final: StateT = {key: _to_xp(value.detach()) for key, value in self.finals.items()}
 
     def backward(
@@ -116,7 +130,9 @@ class _Pass:
     def _call(
         self, Xp: torch.Tensor, segment: Segment, states: Dict[str, torch.Tensor]
     ) -> Tuple[torch.Tensor, Dict[str, torch.Tensor]]:
-        """The kernel itself. Xp: (n_rows, nI) -> (n_rows, nO)."""
+        """The kernel itself. Xp: (n_rows, window*nI) -> (n_rows, nO)."""
+        if self.cell.is_scan:
+            return scan(self.cell, Xp, segment, states, self.weights["Wx"], self.weights["b"])
         batch_sizes = torch.as_tensor(segment.sizes)  # always on the CPU
         # (1, n_running, nO): one layer, one direction
         hx: Any = tuple(states[key].contiguous()[None] for key in self.cell.states)

@@ -1,12 +1,14 @@
 """Arrays that are used again from call to call.
 
-The way back through a large batch needs arrays of some hundred megabytes for a moment. To get them
-from the system each time, page by page, can take longer than to fill them.
+A large batch needs arrays of some hundred megabytes, the way back for a moment and the trace of the
+way there until then. To get them from the system each time, page by page, can take longer than to
+fill them.
 """
 
+import os
 import threading
 from math import prod
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, List, Tuple
 
 import numpy
 
@@ -36,4 +38,51 @@ class Workspace(threading.local):
         return memory[:n_bytes].view(dtype).reshape(shape)
 
 
+class Recycler:
+    """Memory that outlives a call: it is free again when nobody holds its `Lease` any more."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything: after a fork the lock may be held by a thread that is gone."""
+        # Reentrant: making a list under the lock may collect garbage, and with it a lease.
+        self._lock = threading.RLock()
+        self._free: List[Any] = []
+
+    def take(self, n_bytes: int) -> "Lease":
+        """RETURNS (Lease): At least so many bytes, with any content."""
+        with self._lock:
+            fitting = [memory for memory in self._free if n_bytes <= memory.nbytes <= 2 * n_bytes]
+            if fitting:
+                memory = min(fitting, key=len)
+                self._free = [other for other in self._free if other is not memory]
+                return Lease(self, memory)
+        # Batches differ a little in size: leave room for the next one.
+        return Lease(self, numpy.empty(n_bytes + n_bytes // 8, dtype="uint8"))
+
+    def give_back(self, memory: Any) -> None:
+        """Keep the memory for others, unless there is enough; what was given first goes first."""
+        if memory.nbytes > MAX_BYTES:
+            return
+        with self._lock:
+            self._free.append(memory)
+            while sum(other.nbytes for other in self._free) > MAX_BYTES:
+                del self._free[0]
+
+
+class Lease:
+    """Holds memory of a recycler until it is dropped."""
+
+    def __init__(self, recycler: Recycler, memory: Any) -> None:
+        self.memory = memory
+        self._recycler = recycler
+
+    def __del__(self) -> None:
+        self._recycler.give_back(self.memory)
+
+
 workspace = Workspace()
+recycler = Recycler()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=recycler.reset)

@@ -1,0 +1,134 @@
+"""How the numba engine lays out weights and arrays."""
+
+from typing import Any, NamedTuple, Tuple
+
+import numpy
+
+from .base import Cell
+from .numba_gemm import PANEL, in_panels
+from .numba_jit import kernel
+from .numba_simd import flat, pad
+
+ELMAN_TANH, ELMAN_RELU, LSTM, GRU = range(4)
+KINDS = {"elman_tanh": ELMAN_TANH, "elman_relu": ELMAN_RELU, "lstm": LSTM, "gru": GRU}
+# The gates' order in the columns of a row, by their place in the parameters. That of the GRU is
+# n, r, z, and behind them q, the hidden side of n: so what the inputs reach is one block of
+# columns, what the hidden state reaches is one too, and they overlap in r and z.
+GATE_ORDER = {
+    "elman_tanh": ((0,), (0,)),
+    "elman_relu": ((0,), (0,)),
+    "lstm": ((0, 1, 2, 3), (0, 1, 2, 3)),
+    "gru": ((2, 0, 1), (0, 1, 2)),
+}
+
+
+class Layout(NamedTuple):
+    """Widths, in numbers. Rows of gates and states are padded to whole vectors.
+
+    kind (int): Which cell.
+    nI (int): Inputs.
+    nO (int): Units.
+    width (int): Units, padded.
+    columns (int): Of a row of gates, those that a product fills: n_gates * width.
+    ld (int): From one row of gates to the next.
+    hidden_at (int): The first of the columns that the hidden state reaches.
+    n_panels (int): Panels of columns in each of the two products.
+    ldi (int): nI in whole panels.
+    ldo (int): nO in whole panels.
+    window (int): How many inputs a step reads: 1.
+    """
+
+    kind: int
+    nI: int
+    nO: int
+    width: int
+    columns: int
+    ld: int
+    hidden_at: int
+    n_panels: int
+    ldi: int
+    ldo: int
+    window: int = 1
+
+
+def make_layout(cell: Cell, nI: int, nO: int) -> Layout:
+    """RETURNS (Layout): That of a cell."""
+    width = pad(nO)
+    columns = cell.n_gates * width
+    hidden_at = width if cell.name == "gru" else 0
+    return Layout(
+        kind=KINDS[cell.name],
+        nI=nI,
+        nO=nO,
+        width=width,
+        columns=columns,
+        ld=hidden_at + in_panels(columns),
+        hidden_at=hidden_at,
+        n_panels=in_panels(columns) // PANEL,
+        ldi=in_panels(nI),
+        ldo=in_panels(nO),
+    )
+
+
+@kernel
+def pack_forward(W, order, nO, width, n_k, out):  # type: ignore[no-untyped-def]
+    """Lay out weights (nG*nO, n_k) for products by their transpose: panels of (n_k, PANEL)."""
+    for place in range(len(order)):
+        for unit in range(nO):
+            column = place * width + unit
+            to = column // PANEL * n_k * PANEL + column % PANEL
+            at = (order[place] * nO + unit) * n_k
+            for k in range(n_k):
+                out[to + k * PANEL] = W[at + k]
+
+
+@kernel
+def pack_backward(W, order, nO, width, n_columns, out):  # type: ignore[no-untyped-def]
+    """Lay out weights (nG*nO, n_columns) for products by themselves: panels of
+    (n_gates * width, PANEL)."""
+    n_k = len(order) * width
+    for place in range(len(order)):
+        for unit in range(nO):
+            at = (order[place] * nO + unit) * n_columns
+            for first in range(0, n_columns, PANEL):
+                to = first * n_k + (place * width + unit) * PANEL
+                for column in range(min(PANEL, n_columns - first)):
+                    out[to + column] = W[at + first + column]
+
+
+def packed_forward(W: Any, order: Tuple[int, ...], nO: int, width: int) -> Any:
+    """RETURNS (Floats1d): The panels of `pack_forward`."""
+    out = numpy.zeros(in_panels(len(order) * width) * W.shape[1], dtype="float32")
+    pack_forward(flat(W), numpy.asarray(order), nO, width, W.shape[1], out)
+    return out
+
+
+def packed_backward(W: Any, order: Tuple[int, ...], nO: int, width: int) -> Any:
+    """RETURNS (Floats1d): The panels of `pack_backward`."""
+    out = numpy.zeros(len(order) * width * in_panels(W.shape[1]), dtype="float32")
+    pack_backward(flat(W), numpy.asarray(order), nO, width, W.shape[1], out)
+    return out
+
+
+def padded_vector(b: Any, order: Tuple[int, ...], nO: int, width: int) -> Any:
+    """RETURNS (Floats1d): A bias (nG*nO,) in the order of the columns, in whole panels."""
+    out = numpy.zeros(in_panels(len(order) * width), dtype="float32")
+    for place, gate in enumerate(order):
+        out[place * width : place * width + nO] = b[gate * nO : (gate + 1) * nO]
+    return out
+
+
+def padded_rows(X: Any, ld: int) -> Any:
+    """RETURNS (Floats2d): (n, width) -> (n, ld), filled up with zeros. A copy."""
+    out = numpy.zeros((X.shape[0], ld), dtype="float32")
+    out[:, : X.shape[1]] = X
+    return out
+
+
+def restored_weights(dW: Any, order: Tuple[int, ...], nO: int, width: int, n_columns: int) -> Any:
+    """RETURNS (Floats2d): From (n_gates * width, ld) in the order of the columns to (nG*nO,
+    n_columns) in that of the parameters."""
+    blocks = dW.reshape(len(order), width, -1)
+    return numpy.concatenate(
+        [blocks[order.index(gate), :nO, :n_columns] for gate in range(len(order))]
+    )
