@@ -23,6 +23,7 @@ from .engines.base import (
 )
 from .initializers import InitT
 from .packing import Packing
+from .ragged import SharedRows
 from .state import current_carry
 from .threads import one_blas_thread
 
@@ -159,8 +160,11 @@ def run_layers(
     directions = [job.direction for job in jobs]
     engine = get_engine(X, needs_mask=directions[0].mask is not None)
     cell = CELLS[layers[0].attrs["recurrence"]]
+    shared = {}
+    if engine.TAKES_SOURCE and not is_train and isinstance(Xr, SharedRows) and Xr.pays:
+        X, shared = ops.xp.asarray(Xr.distinct, dtype=X.dtype), {"source": Xr.source}
     with one_blas_thread:
-        Y, finals, backward = engine.forward(cell, X, packing, directions, is_train)
+        Y, finals, backward = engine.forward(cell, X, packing, directions, is_train, **shared)
     for job, final in zip(jobs, finals):
         job.leave_state(final)
     masks = _output_mask(layers, Y, is_train)

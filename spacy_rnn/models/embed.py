@@ -14,12 +14,13 @@ from thinc.api import (
     glorot_uniform_init,
 )
 from thinc.api import HashEmbed as EmbedAttribute
-from thinc.types import Floats1d, Floats2d, Ints1d, Ints2d, Ragged
+from thinc.types import Floats1d, Floats2d, Ints1d, Ints2d
 from thinc.util import partial
 
 from ..errors import Errors, number_error
+from ..layers.engines.workspace import recycler
 from ..layers.ops import without_blis
-from ..layers.ragged import to_list, to_ragged
+from ..layers.ragged import SharedRows, to_list, to_ragged
 from ..layers.threads import one_blas_thread
 
 InT = List[Doc]
@@ -100,8 +101,9 @@ def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, C
         mixed, backprop_mix = without_blis(mix)(embedded, is_train)
     index = ops.asarray1i(cast(Ints1d, token_types))
     lengths = ops.asarray1i([len(feature) for feature in features])
+    rows = recycler.take_rows(ops.xp, mixed, index)
     # Dropout falls on tokens, not on types, as it does in MultiHashEmbed.
-    Yr, backprop_dropout = dropout(Ragged(mixed[index], lengths), is_train)
+    Yr, backprop_dropout = dropout(SharedRows(rows, lengths, mixed, index), is_train)
 
     def backprop(dYs: OutT) -> InT:
         dY = backprop_dropout(to_ragged(ops, dYs)).dataXd

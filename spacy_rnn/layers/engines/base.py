@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Optional, Protocol, Tuple
 
-from thinc.types import Floats2d, FloatsXd
+from thinc.types import Floats2d, FloatsXd, Ints1d
 
 from ..packing import Packing
 
@@ -77,7 +77,11 @@ class Engine(Protocol):
     """A module that computes recurrences.
 
     All directions of one call share the cell, nI, nO and the window.
+
+    TAKES_SOURCE (bool): Whether several tokens may share a row of X.
     """
+
+    TAKES_SOURCE: bool
 
     def forward(
         self,
@@ -86,10 +90,13 @@ class Engine(Protocol):
         packing: Packing,
         directions: List[Direction],
         is_train: bool,
+        source: Optional[Ints1d] = None,
     ) -> ResultT:
         """Run a cell over a batch.
 
-        X (Floats2d): (n_tokens, nI) Rows of the Ragged.
+        X (Floats2d): (n_tokens, nI) Rows of the Ragged; or, with a source, the distinct ones.
+        source (Optional[Ints1d]): (n_tokens,) Which row of X each token has. Only given for
+            predictions, and to engines that say that they take it.
         RETURNS: Y (n_tokens, n_directions * nO) in the order of X; the state of each
             direction after its last step, shaped and ordered as that it began from; and the
             callback for the gradients. The callback fails unless `is_train`.

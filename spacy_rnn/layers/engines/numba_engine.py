@@ -17,8 +17,10 @@ from .numba_carried import Carried
 from .numba_pass import Batch, Pass
 from .numba_scan_pass import ScanBatch, ScanPass
 from .numba_simd import flat
+from .workspace import recycler
 
 PassT = Union[Pass, ScanPass]
+TAKES_SOURCE = True
 # Below so many multiplications the work is done before another thread has woken up.
 MIN_SHARED_WORK = 2e7
 
@@ -36,7 +38,7 @@ def forward(
     make_batch = ScanBatch if cell.is_scan else Batch
     batch = make_batch(cell, packing, directions, nI, flat(X), source)
     nO = batch.layout.nO
-    Y: Any = numpy.empty((packing.n_rows, len(directions) * nO), dtype="float32")
+    Y: Any = recycler.empty(numpy, (packing.n_rows, len(directions) * nO), "float32")
     is_shared = batch.work * len(directions) >= MIN_SHARED_WORK
     n_threads = get_num_threads() if is_shared else 1
     shares = batch.shares(-(-n_threads // len(directions)))
@@ -60,8 +62,12 @@ def forward(
         dYf = flat(dY)
         # If directions run at the same time, each writes to an array of its own.
         n_arrays = len(directions) if n_threads > 1 else 1
-        fill = numpy.empty if batch.layout.window == 1 else numpy.zeros
-        dXs: List[Any] = [fill((packing.n_rows, nI), dtype="float32") for _ in range(n_arrays)]
+        dXs: List[Any] = [
+            recycler.empty(numpy, (packing.n_rows, nI), "float32") for _ in range(n_arrays)
+        ]
+        if batch.layout.window > 1:  # each row's gradient is a sum
+            for dX in dXs:
+                dX.fill(0.0)
 
         tasks = []
         for d, (part, given) in enumerate(zip(passes, d_final)):

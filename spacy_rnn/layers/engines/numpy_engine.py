@@ -7,7 +7,7 @@ on CuPy. All directions run in the same loop, as the first axis of each array.
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, cast
 
 from thinc.api import get_array_module
-from thinc.types import Floats2d, Floats3d
+from thinc.types import Floats2d, Floats3d, Ints1d
 
 from ..packing import Packing, Segment
 from .base import Cell, Direction, GradsT, ResultT, StateT
@@ -15,18 +15,31 @@ from .inputs import Inputs
 from .numpy_cells import KERNELS
 from .numpy_kernel import BaseKernel, Trace
 
+TAKES_SOURCE = True
 # Rows that are worked on at a time: their gates stay in the CPU's cache. At prediction it bounds
 # the working memory as well, whatever the batch.
 MAX_ROWS = 2048
+# The most rows whose projections are kept, for tokens to share.
+MAX_PROJECTED = 8192
 
 
 def forward(
-    cell: Cell, X: Floats2d, packing: Packing, directions: List[Direction], is_train: bool
+    cell: Cell,
+    X: Floats2d,
+    packing: Packing,
+    directions: List[Direction],
+    is_train: bool,
+    source: Optional[Ints1d] = None,
 ) -> ResultT:
     """Run a cell over a batch (see `base.Engine.forward`)."""
     xp = get_array_module(X)
     kernel = KERNELS[cell.name](xp, [d.weights for d in directions])
     nO = kernel.nO
+    if source is not None:
+        if directions[0].window(X.shape[1]) == 1 and X.shape[0] <= MAX_PROJECTED:
+            kernel.project(X)
+        else:
+            X, source = X[source], None
     inputs = Inputs(xp, X, packing, directions)
     order, rank = xp.asarray(packing.order), xp.asarray(packing.rank)
     # (D, n_seqs, nO): longest sequence first, as the loop needs them.
@@ -34,12 +47,15 @@ def forward(
     mask = None
     if all(d.mask is not None for d in directions):
         mask = xp.stack([d.mask[order] for d in directions])  # type: ignore[index]
-    Y = xp.empty((X.shape[0], len(directions) * nO), dtype=X.dtype)
+    Y = xp.empty((packing.n_rows, len(directions) * nO), dtype=X.dtype)
     segments = [packing.whole()] if is_train else packing.segments(MAX_ROWS)
     for segment in segments:
         columns = inputs.columns(segment)
-        Xp = inputs.read(columns, segment.n_rows, is_train)  # (D, n_rows, window*nI)
         index = [of_direction[-1].rows for of_direction in columns]
+        if source is None:
+            Xp = inputs.read(columns, segment.n_rows, is_train)  # (D, n_rows, window*nI)
+        else:
+            Xp = xp.stack([source[i] for i in index])
         trace = _run(kernel, Xp, segment, state, mask)
         state = trace.final
         for d, i in enumerate(index):
@@ -74,7 +90,8 @@ def _run(
 ) -> Trace:
     """Take the steps of a segment, from `state`.
 
-    Xp (Floats3d): (D, n_rows, window*nI) The packed rows of these steps.
+    Xp (Floats3d): (D, n_rows, window*nI) The packed rows of these steps; if the kernel has
+        projected the rows already, (D, n_rows) the places of their projections.
     state (Dict[str, Floats3d]): (D, n_seqs, nO) each, in sorted order.
     RETURNS (Trace): What was computed, with the `final` state of all sequences.
     """

@@ -59,14 +59,15 @@ class BaseKernel:
         self.scale[: self.n_sigmoids * nO] = 0.5
         self.WxT = (self.Wx * self.scale[:, None]).transpose(0, 2, 1)  # (D, nI, nG*nO)
         self.b = (b * self.scale)[:, None, :]
+        self.projected: Optional[Floats3d] = None
 
     def start(self, Xp: Floats3d, state: Dict[str, Floats3d]) -> Trace:
         """Make room for what will be computed.
 
-        Xp (Floats3d): (D, n_rows, nI)
+        Xp (Floats3d): (D, n_rows, nI) The rows, or (D, n_rows) the places of their projections.
         state (Dict[str, Floats3d]): (D, n_first, nO) each: what the first step begins from.
         """
-        n_directions, n_rows, _ = Xp.shape
+        n_directions, n_rows = Xp.shape[:2]
         n_first = next(iter(state.values())).shape[1]
 
         def empty(n: int, columns: int) -> Floats3d:
@@ -82,10 +83,22 @@ class BaseKernel:
         return trace
 
     def read(self, trace: Trace, Xp: Floats3d, rows: slice) -> None:
-        """The part of the gates that comes from the inputs: one GEMM for all of these rows."""
+        """The part of the gates that comes from the inputs: one GEMM for all of these rows, unless
+        their projections are known."""
         gates = trace.gates[:, rows]
+        if self.projected is not None:
+            for d, places in enumerate(Xp[:, rows]):
+                gates[d] = self.projected[d][places]
+            return
         self.xp.matmul(Xp[:, rows], self.WxT, out=gates)
         gates += self.b
+
+    def project(self, X: Any) -> None:
+        """Find out what rows give to the gates before any step asks for them.
+
+        X (Floats2d): (n, nI)
+        """
+        self.projected = self.xp.matmul(X, self.WxT) + self.b  # (D, n, nG*nO)
 
     def run(
         self, trace: Trace, Xp: Floats3d, rows: slice, steps: StepsT, mask: Optional[Floats3d]

@@ -18,6 +18,7 @@ from ..packing import Packing, Segment
 from .base import Cell, Direction, GradsT, ResultT, StateT
 from .torch_scan import scan
 
+TAKES_SOURCE = False
 _FUNCTIONS: Dict[str, Any] = {
     "elman_tanh": torch._VF.rnn_tanh,
     "elman_relu": torch._VF.rnn_relu,

@@ -14,6 +14,8 @@ import numpy
 
 # What each thread keeps at the most; larger arrays are made for the call and given back.
 MAX_BYTES = 2**28
+# The system gives smaller ones at once.
+MIN_BYTES = 2**16
 
 
 class Workspace(threading.local):
@@ -61,6 +63,22 @@ class Recycler:
         # Batches differ a little in size: leave room for the next one.
         return Lease(self, numpy.empty(n_bytes + n_bytes // 8, dtype="uint8"))
 
+    def empty(self, xp: Any, shape: Tuple[int, ...], dtype: Any) -> Any:
+        """RETURNS (FloatsXd): An array with any content, as `xp.empty` makes it. When it and all
+        views of it are gone, its memory is used again."""
+        n_bytes = prod(shape) * numpy.dtype(dtype).itemsize
+        if xp is not numpy or n_bytes < MIN_BYTES:
+            return xp.empty(shape, dtype=dtype)
+        memory = numpy.asarray(self.take(n_bytes))  # its base is the lease
+        return memory[:n_bytes].view(dtype).reshape(shape)
+
+    def take_rows(self, xp: Any, X: Any, index: Any) -> Any:
+        """RETURNS (Floats2d): (n, width) X[index], in memory that is used again."""
+        if xp is not numpy:
+            return X[index]
+        rows = self.empty(xp, (len(index), X.shape[1]), X.dtype)
+        return X.take(index, axis=0, out=rows, mode="clip")  # the other modes make a copy more
+
     def give_back(self, memory: Any) -> None:
         """Keep the memory for others, unless there is enough; what was given first goes first."""
         if memory.nbytes > MAX_BYTES:
@@ -77,6 +95,11 @@ class Lease:
     def __init__(self, recycler: Recycler, memory: Any) -> None:
         self.memory = memory
         self._recycler = recycler
+
+    @property
+    def __array_interface__(self) -> Dict[str, Any]:
+        """Lets NumPy make an array of the memory, which holds this lease."""
+        return {**self.memory.__array_interface__}
 
     def __del__(self) -> None:
         self._recycler.give_back(self.memory)
