@@ -5,6 +5,7 @@ import platform
 import re
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Dict
 
@@ -34,6 +35,8 @@ def describe_machine() -> Dict[str, Any]:
         "torch_kernels": torch.backends.cpu.get_cpu_capability(),
         "spacy": spacy.__version__,
         "thinc": thinc.__version__,
+        "numba": _version("numba"),
+        "flair": _version("flair"),
         "numpy_blas": [
             f"{library['internal_api']} {library['version']}, "
             f"{library.get('architecture', 'unknown')} kernels"
@@ -67,6 +70,13 @@ def blis_kernels() -> str:
     )
     found = re.search(r"selecting sub-configuration '(\w+)'", done.stdout + done.stderr)
     return found.group(1) if found else "unknown"
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def _n_cores() -> int:

@@ -1,39 +1,47 @@
-"""The models that are compared: lists of arrays in and out, 256 wide, float32."""
+"""The encoders that are compared: lists of arrays in and out, 256 wide, float32."""
 
 import contextlib
 from dataclasses import dataclass
-from typing import Any, ContextManager, Dict, Iterator, List
+from typing import Any, ContextManager, Dict, Iterator, List, Optional, Tuple
 
 import numpy
 import torch
-from spacy.util import registry
-from thinc.api import Model, PyTorchLSTM, fix_random_seed, with_padded
+from thinc.api import Model, fix_random_seed
 
-from spacy_rnn.interop import to_torch
-from spacy_rnn.layers import use_engine
-from spacy_rnn.layers.ops import without_blis
+from spacy_rnn.layers import available_engines, use_engine
 from spacy_rnn.models import RNNEncoder
+from spacy_rnn.models.encoder import CELLS as ENCODER_CELLS
 
-from .packed import PyTorchLSTMPacked
-from .threads import use_threads
+from .batches import Batch, VectorsT
 
 EncoderT = Model[Any, Any]
+# Input width and number of columns of a product: (n_tokens, first) @ (first, second)
+ShapeT = Tuple[int, int]
 N_IN = 128
 N_HIDDEN = 128  # of each direction
 N_OUT = 2 * N_HIDDEN
+CELLS = [cell for cell in ("lstm", "gru", "elman", "qrnn", "mingru") if cell in ENCODER_CELLS]
+ENGINE = "numba" if "numba" in available_engines() else "numpy"  # what runs on a CPU
+OURS = f"{ENGINE}-lstm"
+REFERENCE = "numpy-lstm"  # what the others' outputs must equal
 BASELINE = "TorchBiLSTMEncoder"
-OURS = "numpy-lstm"  # what the bars are about
-N_GATES: Dict[str, int] = {"lstm": 4, "gru": 3, "elman": 1}
-ABOUT: Dict[str, str] = {
-    "numpy-lstm": f"RNNEncoder, LSTM {N_IN} -> 2x{N_HIDDEN}, NumPy engine",
-    "torch-lstm": "the same model, torch engine on the CPU",
-    "numpy-gru": "RNNEncoder, GRU, NumPy engine",
-    "numpy-elman": "RNNEncoder, Elman, NumPy engine",
+BUCKETED = "PyTorchLSTM-bucketed"
+PACKED = "PyTorchLSTM-packed"
+THINC = "Thinc-LSTM"
+MAXOUT = "MaxoutWindow"
+MAXOUT_BLAS = "MaxoutWindow-BLAS"
+FLAIR = "Flair"
+EVERY_THIRD = 3
+FOREIGN: Dict[str, str] = {
     BASELINE: "spaCy's: PyTorchLSTM over padded batches",
-    "PyTorchLSTM-packed": "torch.nn.LSTM over a PackedSequence, packed without padding",
-    "MaxoutWindow": f"spacy.MaxoutWindowEncoder.v2, {N_OUT} -> {N_OUT}, depth 1, window 1, "
+    BUCKETED: "torch.nn.LSTM over buckets of nearly equal length, by oneDNN where torch has it",
+    PACKED: "torch.nn.LSTM over a PackedSequence, packed without padding",
+    THINC: "Thinc's LSTM.v1 (bi=True), by BLIS; its gradients are wrong, only its speed counts",
+    MAXOUT: f"spacy.MaxoutWindowEncoder.v2, {N_OUT} -> {N_OUT}, depth 1, window 1, "
     "3 pieces; 2.25 times the LSTM's operations for a word, by BLIS",
-    "MaxoutWindow-BLAS": "the same by NumPy's BLAS",
+    MAXOUT_BLAS: "the same by NumPy's BLAS",
+    FLAIR: "DocumentRNNEmbeddings, LSTM, over fixed token vectors; first and last outputs only, "
+    "no gradients of the input",
 }
 
 
@@ -41,87 +49,127 @@ ABOUT: Dict[str, str] = {
 class Peer:
     """One model in the comparison.
 
-    name (str): A key of ABOUT.
-    model (Model): List[Floats2d] -> List[Floats2d].
+    name (str): A key of `describe`.
+    model (Optional[Model]): List[Floats2d] -> List[Floats2d].
     in_width (int): Width of its input.
     engine (str): Engine of this package, or "" for a foreign model.
     cell (str): Cell of this package, or "".
     is_packed (bool): Whether it trains torch's LSTM on packed data. On the CPU the time that takes
         grows with the square of the length.
+    has_tokens (bool): Whether there is an output for each token.
+    every (int): It runs in every so many-th round only, as it is slow and no bar is about it.
     """
 
     name: str
-    model: EncoderT
+    model: Optional[EncoderT] = None
     in_width: int = N_IN
     engine: str = ""
     cell: str = ""
     is_packed: bool = False
+    has_tokens: bool = True
+    every: int = 1
 
     def active(self) -> ContextManager[None]:
         """RETURNS (ContextManager): The block in which the model is to be called."""
         return use_engine(self.engine) if self.engine else contextlib.nullcontext()
 
+    def prepare(self, batch: Batch) -> Any:
+        """RETURNS (Any): What `predict` and `train` take; not timed."""
+        return batch.inputs[self.in_width]
+
+    def predict(self, Xs: Any) -> VectorsT:
+        """RETURNS (List[Floats2d]): (length, N_OUT) for each text."""
+        assert self.model is not None
+        Ys: VectorsT = self.model.predict(Xs)
+        return Ys
+
+    def train(self, Xs: Any, dYs: VectorsT) -> Tuple[VectorsT, VectorsT]:
+        """RETURNS (Tuple[List[Floats2d], List[Floats2d]]): Outputs, and gradients of the inputs."""
+        assert self.model is not None
+        Ys, backprop = self.model.begin_update(Xs)
+        return Ys, backprop(dYs)
+
+    def clear_gradients(self) -> None:
+        """Forget the gradients, as an optimizer does after a step."""
+        if self.model is not None:
+            clear_gradients(self.model)
+
+    @property
+    def products(self) -> List[ShapeT]:
+        """RETURNS (List[Tuple[int, int]]): Shapes of the matrices that each word is multiplied by
+        in a forward pass, of both directions; empty for a foreign model."""
+        if self.model is None or not self.cell:
+            return []
+        weights = [node.get_param(p) for node in self.model.walk() for p in node.param_names]
+        return [(W.shape[1], W.shape[0]) for W in weights if W.ndim == 2]
+
     @property
     def flops(self) -> int:
         """RETURNS (int): Floating-point operations for a word in the products of a forward pass,
         or 0 for a foreign model; training takes three times as many."""
-        n_gates = N_GATES.get(self.cell, 0)
-        return 2 * 2 * n_gates * N_HIDDEN * (N_IN + N_HIDDEN)
+        return sum(2 * n_in * n_columns for n_in, n_columns in self.products)
 
 
-@use_threads(1)
 def build_peers() -> List[Peer]:
-    """RETURNS (List[Peer]): All models, in the order of ABOUT. All LSTMs have equal weights."""
+    """RETURNS (List[Peer]): All models, ours first. All LSTMs but Thinc's have equal weights."""
+    from .foreign import build_foreign
+
+    ours = build_ours()
+    lstm = next(peer for peer in ours if peer.name == REFERENCE).model
+    assert lstm is not None
+    return ours + build_foreign(lstm)
+
+
+def build_ours() -> List[Peer]:
+    """RETURNS (List[Peer]): All cells with the engine that runs on a CPU, and the LSTM with the
+    others; the LSTMs share one model."""
     fix_random_seed(0)
-    lstm = _initialized(RNNEncoder("lstm", N_OUT, 1), N_IN)
-    # What spacy.TorchBiLSTMEncoder.v1 builds; that takes one width for input and output both.
-    padded: EncoderT = with_padded(PyTorchLSTM(N_OUT, N_IN, bi=True, depth=1, dropout=0.0))
-    packed = PyTorchLSTMPacked(N_OUT, N_IN)
-    for model in (padded, packed):
-        torch_lstm(model).load_state_dict(to_torch(lstm).state_dict())
-    maxout = registry.get("architectures", "spacy.MaxoutWindowEncoder.v2")
-    maxouts = [maxout(width=N_OUT, window_size=1, maxout_pieces=3, depth=1) for _ in range(2)]
-    for model in maxouts:
-        _initialized(model, N_OUT)
+    models = {
+        cell: initialized(RNNEncoder(cell, N_OUT, 1, bidirectional=True), N_IN) for cell in CELLS
+    }
+    pairs = [(ENGINE, cell) for cell in CELLS]
+    pairs += [(engine, "lstm") for engine in ("numpy", "torch") if engine != ENGINE]
     return [
-        Peer("numpy-lstm", lstm, engine="numpy", cell="lstm"),
-        Peer("torch-lstm", lstm, engine="torch", cell="lstm", is_packed=True),
-        Peer("numpy-gru", _cell("gru"), engine="numpy", cell="gru"),
-        Peer("numpy-elman", _cell("elman"), engine="numpy", cell="elman"),
-        Peer(BASELINE, padded),
-        Peer("PyTorchLSTM-packed", packed, is_packed=True),
-        Peer("MaxoutWindow", maxouts[0], in_width=N_OUT),
-        Peer("MaxoutWindow-BLAS", without_blis(maxouts[1]), in_width=N_OUT),
+        Peer(
+            f"{engine}-{cell}",
+            models[cell],
+            N_IN,
+            engine,
+            cell,
+            is_packed=engine == "torch",
+            every=1 if engine == ENGINE else EVERY_THIRD,
+        )
+        for engine, cell in pairs
     ]
 
 
-def torch_lstm(model: Model[Any, Any]) -> torch.nn.LSTM:
-    """RETURNS (torch.nn.LSTM): The one that a foreign model wraps."""
-    for module in _torch_modules(model):
-        if isinstance(module, torch.nn.LSTM):
-            return module
-    raise ValueError(f"No torch.nn.LSTM in '{model.name}'.")
+def describe(names: List[str]) -> Dict[str, str]:
+    """RETURNS (Dict[str, str]): What each of the models is, in this order."""
+    about = dict(FOREIGN)
+    for name in names:
+        engine, _, cell = name.partition("-")
+        if name not in about:
+            about[name] = f"RNNEncoder, {cell} {N_IN} -> 2x{N_HIDDEN}, {engine} engine"
+    return {name: about[name] for name in names}
 
 
 def clear_gradients(model: Model[Any, Any]) -> None:
-    """Forget the gradients, as an optimizer does after a step."""
+    """Forget the gradients of a model, those of the torch modules in it as well."""
     for node in model.walk():
         for param in node.param_names:
             if node.has_grad(param):
                 node.set_grad(param, node.get_grad(param) * 0)
-    for module in _torch_modules(model):
+    for module in torch_modules(model):
         module.zero_grad(set_to_none=True)
 
 
-def _torch_modules(model: Model[Any, Any]) -> Iterator[torch.nn.Module]:
+def torch_modules(model: Model[Any, Any]) -> Iterator[torch.nn.Module]:
+    """RETURNS (Iterator[Module]): All torch modules within a Thinc model, the outermost first."""
     for node in model.walk():
         for shim in node.shims:
             yield from shim._model.modules()
 
 
-def _cell(cell: str) -> EncoderT:
-    return _initialized(RNNEncoder(cell, N_OUT, 1), N_IN)
-
-
-def _initialized(model: EncoderT, in_width: int) -> EncoderT:
+def initialized(model: EncoderT, in_width: int) -> EncoderT:
+    """RETURNS (Model): The model, initialized for inputs of this width."""
     return model.initialize(X=[numpy.zeros((2, in_width), dtype="float32")])

@@ -8,16 +8,15 @@ from typing import Any, Callable, Dict, List
 import numpy
 
 from .batches import MEAN_LENGTHS, Batch, draw_lengths, make_batch, padding_factor
-from .peers import N_HIDDEN, N_IN, N_OUT, Peer, clear_gradients
+from .gemm import RatesT, gemm_tasks, gflops
+from .peers import N_OUT, Peer
 from .threads import use_threads
 
 MODES = ("inference", "training")
 N_BATCHES = 10
 WORDS_PER_ROUND = 1500  # about; at least one batch
-PACKED_LIMIT = 32  # texts; packed training of more that are long takes a minute for each batch
-MAX_SECONDS = 60.0  # for one model in one mode of one setting
+MAX_SECONDS = 30.0  # for one model in one mode of one setting
 GEMM = "gemm"
-GEMM_COLUMNS = 4 * N_HIDDEN  # (n_tokens, 128) @ (128, 512): the input product of one direction
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Plan:
 
     n_rounds (int): Rounds.
     n_batches (int): Different batches; all are used.
-    with_packed (bool): Measure all models whatever it takes.
+    with_packed (bool): Measure all models whatever it takes, training on packed long texts as well.
     """
 
     def __init__(
@@ -48,9 +47,8 @@ class Plan:
     ) -> None:
         self.setting = setting
         self.max_seconds = math.inf if with_packed else MAX_SECONDS
-        self.train_packed = (
-            with_packed or setting.docs == "short" or setting.batch_size <= PACKED_LIMIT
-        )
+        # Of many long texts that takes up to a minute for each batch.
+        self.train_packed = with_packed or setting.docs == "short"
         self.lengths = draw_lengths(setting.docs, setting.batch_size, n_batches)
         mean_words = setting.batch_size * MEAN_LENGTHS[setting.docs]
         size = max(round(WORDS_PER_ROUND / mean_words), math.ceil(n_batches / n_rounds))
@@ -76,86 +74,109 @@ def measure(plan: Plan, peers: List[Peer], on_words: Callable[[int], object]) ->
     on_words (Callable[[int], object]): Told how many words have been read, for the progress.
     RETURNS (Dict[str, Any]): Words per second by mode and model: in each round, and the median
         of the rounds. A round's are its words divided by the sum of its times. Models that are
-        left out are not in it.
+        left out are not in it. Also the rates of the products by themselves.
     """
     widths = [peer.in_width for peer in peers]
     batches = [make_batch(lengths, widths, N_OUT) for lengths in plan.lengths]
     tasks = _tasks(plan, peers)
     turn = 0
     with use_threads(plan.setting.threads):
-        # Warm up caches, allocators, kernels that are chosen at first use; leave out what would
-        # take too long: torch's threads wait for each other if other processes use the cores.
+        # Let kernels be compiled or chosen; then warm up caches and allocators, and leave out what
+        # would take too long: torch's threads wait for each other if others use the cores.
+        tiny = make_batch([3, 2], widths, N_OUT)
+        for task in tasks.values():
+            task(tiny)
         warm = {name: task(batches[0]) * plan.n_runs for name, task in tasks.items()}
         tasks = {name: task for name, task in tasks.items() if warm[name] <= plan.max_seconds}
         rates: Dict[str, List[float]] = {name: [] for name in tasks}
-        for indices in plan.rounds:
-            seconds = dict.fromkeys(tasks, 0.0)
+        every = _rounds_between(peers)
+        for n_before, indices in enumerate(plan.rounds):
+            names = [name for name in tasks if n_before % every.get(name, 1) == 0]
+            seconds = dict.fromkeys(names, 0.0)
             for i in indices:
-                for name in _rotated(list(tasks), turn):
+                for name in rotated(names, turn):
                     seconds[name] += tasks[name](batches[i])
                 turn += 1
                 on_words(batches[i].n_words)
             n_words = sum(batches[i].n_words for i in indices)
-            for name in tasks:
-                rates[name].append(n_words / seconds[name])
+            for name in names:
+                # Of the products, the time of a batch: they have as many words each time.
+                done = n_words if not name.startswith(GEMM) else len(indices)
+                rates[name].append(done / seconds[name])
     return _result(plan, peers, rates)
 
 
 def time_inference(peer: Peer, batch: Batch) -> float:
     """RETURNS (float): Seconds for a prediction."""
-    Xs = batch.inputs[peer.in_width]
+    Xs = peer.prepare(batch)
     with peer.active():
         start = perf_counter()
-        peer.model.predict(Xs)
+        peer.predict(Xs)
         return perf_counter() - start
 
 
 def time_training(peer: Peer, batch: Batch) -> float:
     """RETURNS (float): Seconds for a forward and a backward pass, without an optimizer."""
-    Xs = batch.inputs[peer.in_width]
+    Xs = peer.prepare(batch)
     with peer.active():
         start = perf_counter()
-        _, backprop = peer.model.begin_update(Xs)
-        backprop(batch.gradients)
+        peer.train(Xs, batch.gradients)
         seconds = perf_counter() - start
-    clear_gradients(peer.model)
+    peer.clear_gradients()
     return seconds
 
 
-def time_gemm(batch: Batch) -> float:
-    """RETURNS (float): Seconds for one product of BLAS over all words of the batch."""
-    X = numpy.concatenate(batch.inputs[N_IN])
-    W = numpy.ones((N_IN, GEMM_COLUMNS), dtype="float32")
-    Y = numpy.zeros((len(X), GEMM_COLUMNS), dtype="float32")
-    start = perf_counter()
-    numpy.matmul(X, W, out=Y)
-    return perf_counter() - start
+TIMERS: Dict[str, Callable[[Peer, Batch], float]] = {
+    "inference": time_inference,
+    "training": time_training,
+}
 
 
-def _tasks(plan: Plan, peers: List[Peer]) -> Dict[str, Callable[[Batch], float]]:
-    def bind(function: Callable[[Peer, Batch], float], peer: Peer) -> Callable[[Batch], float]:
-        return lambda batch: function(peer, batch)
-
-    tasks: Dict[str, Callable[[Batch], float]] = {GEMM: time_gemm}
-    for mode, function in zip(MODES, (time_inference, time_training)):
-        for peer in peers:
-            if mode == "inference" or plan.train_packed or not peer.is_packed:
-                tasks[f"{mode} {peer.name}"] = bind(function, peer)
-    return tasks
-
-
-def _rotated(names: List[str], turn: int) -> List[str]:
-    start = turn % len(names)
+def rotated(names: List[str], turn: int) -> List[str]:
+    """RETURNS (List[str]): The same in the same order, but another one first at each turn."""
+    start = turn % len(names) if names else 0
     return names[start:] + names[:start]
 
 
+def _tasks(plan: Plan, peers: List[Peer]) -> Dict[str, Callable[[Batch], float]]:
+    def bind(mode: str, peer: Peer) -> Callable[[Batch], float]:
+        return lambda batch: TIMERS[mode](peer, batch)
+
+    def without_batch(call: Callable[[], float]) -> Callable[[Batch], float]:
+        return lambda batch: call()
+
+    shapes = [shape for peer in peers for shape in peer.products]
+    tasks: Dict[str, Callable[[Batch], float]] = {
+        f"{GEMM} {name}": without_batch(call)
+        for name, call in gemm_tasks(shapes, _mean_words(plan)).items()
+    }
+    for mode in MODES:
+        for peer in peers:
+            if mode == "inference" or plan.train_packed or not peer.is_packed:
+                tasks[f"{mode} {peer.name}"] = bind(mode, peer)
+    return tasks
+
+
+def _rounds_between(peers: List[Peer]) -> Dict[str, int]:
+    return {f"{mode} {peer.name}": peer.every for mode in MODES for peer in peers}
+
+
+def _mean_words(plan: Plan) -> int:
+    return round(float(numpy.mean([sum(lengths) for lengths in plan.lengths])))
+
+
 def _result(plan: Plan, peers: List[Peer], rates: Dict[str, List[float]]) -> Dict[str, Any]:
-    gflops_per_word = 2 * N_IN * GEMM_COLUMNS / 1e9
     by_round: Dict[str, Dict[str, List[float]]] = {mode: {} for mode in MODES}
+    products: RatesT = {}
     for task, values in rates.items():
-        if task != GEMM:
-            mode, name = task.split()
-            by_round[mode][name] = values
+        what, name = task.split(" ", 1)
+        if what == GEMM:
+            library, shape, kind = name.split()
+            seconds = 1.0 / float(numpy.median(values))
+            by_kind = products.setdefault(library, {}).setdefault(shape, {})
+            by_kind[kind] = gflops(name, _mean_words(plan), seconds)
+        else:
+            by_round[what][name] = values
     return {
         **asdict(plan.setting),
         "n_rounds": len(plan.rounds),
@@ -163,7 +184,7 @@ def _result(plan: Plan, peers: List[Peer], rates: Dict[str, List[float]]) -> Dic
         "batches_per_round": len(plan.rounds[0]),
         "mean_words_per_batch": float(numpy.mean([sum(lengths) for lengths in plan.lengths])),
         "padding_factor": float(numpy.mean([padding_factor(x) for x in plan.lengths])),
-        "gemm_gflops": float(numpy.median(rates[GEMM])) * gflops_per_word,
+        "gemm_gflops": products,
         "words_per_second": {
             mode: {name: float(numpy.median(values)) for name, values in by_round[mode].items()}
             for mode in MODES

@@ -1,5 +1,6 @@
 """What all recurrent layers share: parameters, initial states, dropout, the call of the engine."""
 
+from contextlib import nullcontext
 from typing import Any, Callable, Dict, List, Optional, Tuple, cast
 
 from thinc.api import Model
@@ -163,7 +164,8 @@ def run_layers(
     shared = {}
     if engine.TAKES_SOURCE and not is_train and isinstance(Xr, SharedRows) and Xr.pays:
         X, shared = ops.xp.asarray(Xr.distinct, dtype=X.dtype), {"source": Xr.source}
-    with one_blas_thread:
+    limit = one_blas_thread if engine.USES_BLAS else nullcontext()
+    with limit:
         Y, finals, backward = engine.forward(cell, X, packing, directions, is_train, **shared)
     for job, final in zip(jobs, finals):
         job.leave_state(final)
@@ -177,7 +179,7 @@ def run_layers(
         dY = _rows(dYr, Y.shape[1], Y.dtype, ops)
         if masks is not None:
             dY = dY * masks
-        with one_blas_thread:
+        with limit:
             dX, grads, d_states = backward(dY, [job.final_gradient() for job in jobs])
         for job, grad, d_state in zip(jobs, grads, d_states):
             job.add_gradients(grad, d_state)

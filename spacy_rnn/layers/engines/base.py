@@ -79,9 +79,11 @@ class Engine(Protocol):
     All directions of one call share the cell, nI, nO and the window.
 
     TAKES_SOURCE (bool): Whether several tokens may share a row of X.
+    USES_BLAS (bool): Whether it computes by NumPy's BLAS, which is then kept to one thread.
     """
 
     TAKES_SOURCE: bool
+    USES_BLAS: bool
 
     def forward(
         self,

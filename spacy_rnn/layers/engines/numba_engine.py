@@ -21,6 +21,7 @@ from .workspace import recycler
 
 PassT = Union[Pass, ScanPass]
 TAKES_SOURCE = True
+USES_BLAS = False
 # Below so many multiplications the work is done before another thread has woken up.
 MIN_SHARED_WORK = 2e7
 

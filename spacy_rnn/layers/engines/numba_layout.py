@@ -7,7 +7,7 @@ import numpy
 from .base import Cell
 from .numba_gemm import PANEL, in_panels
 from .numba_jit import kernel
-from .numba_simd import flat, pad
+from .numba_simd import LANES, copy, flat, pad, transpose
 
 ELMAN_TANH, ELMAN_RELU, LSTM, GRU = range(4)
 KINDS = {"elman_tanh": ELMAN_TANH, "elman_relu": ELMAN_RELU, "lstm": LSTM, "gru": GRU}
@@ -74,12 +74,16 @@ def make_layout(cell: Cell, nI: int, nO: int) -> Layout:
 def pack_forward(W, order, nO, width, n_k, out):  # type: ignore[no-untyped-def]
     """Lay out weights (nG*nO, n_k) for products by their transpose: panels of (n_k, PANEL)."""
     for place in range(len(order)):
-        for unit in range(nO):
+        for unit in range(0, nO, LANES):
             column = place * width + unit
             to = column // PANEL * n_k * PANEL + column % PANEL
             at = (order[place] * nO + unit) * n_k
-            for k in range(n_k):
-                out[to + k * PANEL] = W[at + k]
+            n_whole = n_k // LANES * LANES if unit + LANES <= nO else 0
+            for k in range(0, n_whole, LANES):
+                transpose(W, at + k, n_k, out, to + k * PANEL, PANEL)
+            for i in range(min(LANES, nO - unit)):
+                for k in range(n_whole, n_k):
+                    out[to + k * PANEL + i] = W[at + i * n_k + k]
 
 
 @kernel
@@ -92,8 +96,7 @@ def pack_backward(W, order, nO, width, n_columns, out):  # type: ignore[no-untyp
             at = (order[place] * nO + unit) * n_columns
             for first in range(0, n_columns, PANEL):
                 to = first * n_k + (place * width + unit) * PANEL
-                for column in range(min(PANEL, n_columns - first)):
-                    out[to + column] = W[at + first + column]
+                copy(W, at + first, out, to, min(PANEL, n_columns - first))
 
 
 def packed_forward(W: Any, order: Tuple[int, ...], nO: int, width: int) -> Any:

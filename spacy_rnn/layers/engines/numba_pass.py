@@ -16,6 +16,7 @@ from .workspace import Lease, recycler, workspace
 MAX_PROJECTED = 8192
 # Steps of one call of the loop at prediction, so that the list of their sizes is bounded too.
 MAX_STEPS = 2**12
+MIN_KEPT = 2**14
 NO_FLOATS: Any = numpy.zeros(0, dtype="float32")
 NO_INTS: Any = numpy.zeros(0, dtype="int64")
 
@@ -286,6 +287,8 @@ def project(batch: Any, Wx: Floats1d, b: Floats1d) -> Floats1d:
 
 def borrow(name: str, n: int, dtype: str = "float32") -> Any:
     """RETURNS (ArrayXd): (n,) Any content; until the task ends."""
+    if n < MIN_KEPT:  # a small one is made faster than it is found
+        return numpy.empty(n, dtype=dtype)
     return workspace.take(numpy, f"numba {name}", (n,), dtype)
 
 

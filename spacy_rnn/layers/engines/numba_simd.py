@@ -6,7 +6,7 @@ can't prove that they don't overlap.
 """
 
 import operator
-from typing import Any
+from typing import Any, List
 
 import numpy
 from llvmlite import ir
@@ -61,8 +61,12 @@ def repeat_lane(builder: Any, number: Any) -> Any:
     """RETURNS (ir.Value): A vector of one number."""
     undefined = ir.Constant(_IR_VECTOR, ir.Undefined)
     first = builder.insert_element(undefined, number, ir.IntType(32)(0))
-    lanes = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
-    return builder.shuffle_vector(first, undefined, lanes)
+    return builder.shuffle_vector(first, undefined, _lanes([0] * LANES))
+
+
+def _lanes(numbers: List[int]) -> Any:
+    """Which lanes of two vectors a shuffle takes."""
+    return ir.Constant(ir.VectorType(ir.IntType(32), LANES), numbers)
 
 
 def multiply_add(builder: Any, a: Any, b: Any, c: Any) -> Any:
@@ -161,6 +165,35 @@ def rectify(typingctx: Any, x: Any) -> Any:
         return builder.select(builder.fcmp_unordered(">", args[0], zero), args[0], zero)
 
     return vector(vector), codegen
+
+
+@intrinsic
+def transpose(typingctx: Any, X: Any, x: Any, ldx: Any, Y: Any, y: Any, ldy: Any) -> Any:
+    """transpose(X, x, ldx, Y, y, ldy): sixteen rows of sixteen numbers of X, which begin at `x` and
+    are `ldx` apart, become the columns of rows of Y."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        def row(position: int, i: int) -> Any:
+            data = array_data(context, builder, sig.args[position], args[position])
+            offset = builder.mul(args[position + 2], _IR_INDEX(i))
+            return builder.gep(data, [builder.add(args[position + 1], offset)])
+
+        rows = [load_at(builder, row(0, i)) for i in range(LANES)]
+        # Blocks that are `size` wide change places across the diagonal: 8 by 8, then within those.
+        for size in (8, 4, 2, 1):
+            left = [j if not j & size else LANES + j - size for j in range(LANES)]
+            right = [j + size if not j & size else LANES + j for j in range(LANES)]
+            for i in range(LANES):
+                if not i & size:
+                    a, b = rows[i], rows[i + size]
+                    rows[i] = builder.shuffle_vector(a, b, _lanes(left))
+                    rows[i + size] = builder.shuffle_vector(a, b, _lanes(right))
+        for i, value in enumerate(rows):
+            store_at(builder, value, row(3, i))
+        return context.get_dummy_value()
+
+    n = types.intp
+    return types.void(X, n, n, Y, n, n), codegen
 
 
 @helper

@@ -16,6 +16,7 @@ from .numpy_cells import KERNELS
 from .numpy_kernel import BaseKernel, Trace
 
 TAKES_SOURCE = True
+USES_BLAS = True
 # Rows that are worked on at a time: their gates stay in the CPU's cache. At prediction it bounds
 # the working memory as well, whatever the batch.
 MAX_ROWS = 2048
