@@ -128,10 +128,10 @@ def padded_rows(X: Any, ld: int) -> Any:
     return out
 
 
-def restored_weights(dW: Any, order: Tuple[int, ...], nO: int, width: int, n_columns: int) -> Any:
-    """RETURNS (Floats2d): From (n_gates * width, ld) in the order of the columns to (nG*nO,
-    n_columns) in that of the parameters."""
-    blocks = dW.reshape(len(order), width, -1)
-    return numpy.concatenate(
-        [blocks[order.index(gate), :nO, :n_columns] for gate in range(len(order))]
-    )
+def restored_weights(dWT: Any, order: Tuple[int, ...], nO: int, width: int, n_columns: int) -> Any:
+    """RETURNS (Floats2d): From a gradient (n_columns, ld), transposed and in the order of the
+    gates' columns, to (nG*nO, n_columns) in that of the parameters."""
+    by_gate = dWT.reshape(n_columns, -1)[:, : len(order) * width]
+    blocks = by_gate.reshape(n_columns, len(order), width)
+    gates = [order.index(gate) for gate in range(len(order))]
+    return numpy.concatenate([blocks[:, gate, :nO].T for gate in gates])

@@ -10,7 +10,7 @@ from .numba_cells import step, step_back
 from .numba_gemm import PANEL, Matrix, add_transposed, multiply
 from .numba_jit import helper, kernel
 from .numba_layout import GRU
-from .numba_simd import LANES, copy, load, number, store
+from .numba_simd import LANES, accumulate, copy, load, number, store
 
 BLOCK = 256
 
@@ -50,7 +50,11 @@ class Weights(NamedTuple):
 
 
 class Gradients(NamedTuple):
-    """What is added up on the way back, as flat arrays: (columns, ldi), (columns, ldo), (ld,)."""
+    """What is added up on the way back, as flat arrays.
+
+    dWx, dWh (Floats1d): (nI, ldw), (nO, ldw) Transposed; ldw is the columns in whole panels.
+    db (Floats1d): (ld,)
+    """
 
     dWx: Any
     dWh: Any
@@ -73,7 +77,7 @@ class Room(NamedTuple):
     """What the way back works on, for a block of rows: flat arrays with any content.
 
     rows (Ints1d): (n,) Of the Ragged.
-    X, H (Floats1d): (n, nI), (n, width) What the gates' products read, with a panel behind it.
+    X, H (Floats1d): (n, nI), (n, width) What the gates' products read.
     G (Floats1d): (n, ld) Gradients of the gates.
     dX, dY (Floats1d): (n, ldi), (n, width)
     dH (Floats1d): (n_first, ldo) What a mask has yet to multiply.
@@ -242,8 +246,7 @@ def backward(  # type: ignore[no-untyped-def]
         for i in range(n_block):
             to = room.rows[i] * nI
             if add:
-                for j in range(nI):
-                    dX[to + j] += room.dX[i * layout.ldi + j]
+                accumulate(room.dX, i * layout.ldi, dX, to, nI)
             else:
                 copy(room.dX, i * layout.ldi, dX, to, nI)
         end = first
@@ -273,15 +276,15 @@ def _hidden_gradient(weights, layout, sequences, room, dg, dH, mask, n):  # type
 @helper
 def _add_gradients(weights, layout, sequences, room, gradients, n):  # type: ignore[no-untyped-def]
     """The gradients of the weights, added up, and those of the inputs of n rows."""
-    ld, columns, ldi, ldo = layout.ld, layout.columns, layout.ldi, layout.ldo
+    ld, columns, ldi = layout.ld, layout.columns, layout.ldi
     zero, counting = number(0), sequences.counting
     dgates, dhidden = Matrix(room.G, zero, ld), Matrix(room.G, layout.hidden_at, ld)
     X, H = Matrix(room.X, zero, layout.nI), Matrix(room.H, zero, layout.width)
-    dWx, dWh = Matrix(gradients.dWx, zero, ldi), Matrix(gradients.dWh, zero, ldo)
-    add_transposed(dgates, counting, columns, X, n, dWx, ldi // PANEL)
-    add_transposed(dhidden, counting, columns, H, n, dWh, ldo // PANEL)
+    ldw = layout.n_panels * PANEL
+    dWx, dWh = Matrix(gradients.dWx, zero, ldw), Matrix(gradients.dWh, zero, ldw)
+    add_transposed(X, counting, layout.nI, dgates, n, dWx, layout.n_panels)
+    add_transposed(H, counting, layout.nO, dhidden, n, dWh, layout.n_panels)
     for i in range(n):
-        for j in range(0, layout.hidden_at + columns, LANES):
-            store(gradients.db, j, load(gradients.db, j) + load(room.G, i * ld + j))
+        accumulate(room.G, i * ld, gradients.db, zero, layout.hidden_at + columns)
     nothing, dX = Matrix(room.zeros, zero, zero), Matrix(room.dX, zero, ldi)
     multiply(dgates, counting, weights.Wx, columns, nothing, dX, n, ldi // PANEL)

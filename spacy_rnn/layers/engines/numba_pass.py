@@ -45,7 +45,8 @@ class Batch:
         # If there are too many, each token's row is projected as it comes.
         self.n_projected = n_distinct if n_distinct <= MAX_PROJECTED else 0
         self.n_first = int(numpy.count_nonzero(packing.lengths))
-        n_rows = max(self.layout.columns, loop.BLOCK, self.n_first, self.n_projected)
+        # The rows of any product: tokens, or on the way back what the gates' products read.
+        n_rows = max(nI, self.layout.nO, loop.BLOCK, self.n_first, self.n_projected)
         self.counting = numpy.arange(n_rows)
 
     @property
@@ -121,10 +122,11 @@ class Pass:
             self._final_gradient(d_final, key, ld)
             for key, ld in (("h", layout.ldo), ("c", layout.width))
         )
+        ldw = layout.n_panels * PANEL
         totals = loop.Gradients(
             *(
                 numpy.zeros(n, dtype="float32")
-                for n in (layout.columns * layout.ldi, layout.columns * layout.ldo, layout.ld)
+                for n in (layout.nI * ldw, layout.nO * ldw, layout.ld)
             )
         )
         loop.backward(
@@ -240,8 +242,8 @@ class Pass:
         layout, n = self.batch.layout, self._block_rows()
         return loop.Room(
             rows=borrow("rows", n, "int64"),
-            X=borrow("X", n * layout.nI + PANEL),
-            H=borrow("H", n * layout.width + PANEL),
+            X=borrow("X", n * layout.nI),
+            H=borrow("H", n * layout.width),
             G=borrow("G", n * layout.ld),
             dX=borrow("dX", n * layout.ldi),
             dY=borrow("dY", n * layout.width),
@@ -262,7 +264,7 @@ class Pass:
         layout = self.batch.layout
         reads, hears = self.batch.orders
         nO, width = layout.nO, layout.width
-        db = totals.db[: layout.columns, None]
+        db = totals.db[: layout.columns]
         grads = {
             "Wx": layouts.restored_weights(totals.dWx, reads, nO, width, layout.nI),
             "Wh": layouts.restored_weights(totals.dWh, hears, nO, width, nO),

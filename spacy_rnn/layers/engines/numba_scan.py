@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from .numba_gemm import PANEL, Matrix, add_transposed, multiply
 from .numba_jit import helper, kernel
 from .numba_math import sigmoid, tanh
-from .numba_simd import LANES, copy, fma, load, number, store
+from .numba_simd import LANES, accumulate, copy, fma, load, number, store
 
 BLOCK = 256
 QRNN_F, QRNN_FO, QRNN_IFO, MINGRU = range(4)
@@ -66,7 +66,7 @@ class ScanRoom(NamedTuple):
 
     rows, sources, seqs, steps (Ints1d): (n,) The row of the Ragged, that of X, the sequence and its
         step.
-    X (Floats1d): (n, window * nI) What the product reads, with a panel behind it.
+    X (Floats1d): (n, window * nI) What the product reads.
     G (Floats1d): (n, ld) Gates, or their gradients.
     h (Floats1d): (width,) One output.
     dX (Floats1d): (n, ldi)
@@ -229,7 +229,7 @@ def scan_back(  # type: ignore[no-untyped-def]
         initial ones.
     dX (Floats1d): (n_tokens, nI) Filled, or added to if `add`.
     d_carried (Floats1d): (n_seqs, (window-1) * nI) Added to.
-    dWx, db (Floats1d): (columns, ldi), (ld,) Added to.
+    dWx, db (Floats1d): (window * nI, ld), transposed, and (ld,) Added to.
     """
     zero = number(0)
     width, ld, nO, kind = layout.width, layout.ld, layout.nO, layout.kind
@@ -294,11 +294,11 @@ def _step_back(  # type: ignore[no-untyped-def]
 def _add_gradients(part, Wx, layout, dWx, db, room, n):  # type: ignore[no-untyped-def]
     """The gradients of the weights, added up, and those of what n steps read."""
     ld, columns, ldi, zero = layout.ld, layout.columns, layout.ldi, number(0)
-    dgates, X = Matrix(room.G, zero, ld), Matrix(room.X, zero, layout.window * layout.nI)
-    add_transposed(dgates, part.counting, columns, X, n, Matrix(dWx, zero, ldi), ldi // PANEL)
+    n_read = layout.window * layout.nI
+    dgates, X = Matrix(room.G, zero, ld), Matrix(room.X, zero, n_read)
+    add_transposed(X, part.counting, n_read, dgates, n, Matrix(dWx, zero, ld), ld // PANEL)
     for i in range(n):
-        for j in range(0, columns, LANES):
-            store(db, j, load(db, j) + load(room.G, i * ld + j))
+        accumulate(room.G, i * ld, db, zero, columns)
     nothing, dX = Matrix(room.zeros, zero, zero), Matrix(room.dX, zero, ldi)
     multiply(dgates, part.counting, Wx, columns, nothing, dX, n, ldi // PANEL)
 
@@ -314,11 +314,9 @@ def _scatter(part, layout, dX, d_carried, add, room, n):  # type: ignore[no-unty
             at = i * ldi + k * nI
             if step < 0:
                 to = (room.seqs[i] * (window - 1) + step + window - 1) * nI
-                for j in range(nI):
-                    d_carried[to + j] += room.dX[at + j]
+                accumulate(room.dX, at, d_carried, to, nI)
             elif window > 1 or add:
                 to = (room.rows[i] - part.turn * back) * nI
-                for j in range(nI):
-                    dX[to + j] += room.dX[at + j]
+                accumulate(room.dX, at, dX, to, nI)
             else:
                 copy(room.dX, at, dX, room.rows[i] * nI, nI)

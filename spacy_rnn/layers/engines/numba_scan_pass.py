@@ -10,7 +10,7 @@ from ..packing import Packing
 from . import numba_layout as layouts
 from . import numba_scan as scans
 from .base import Cell, Direction, GradsT, StateT
-from .numba_gemm import PANEL, in_panels
+from .numba_gemm import in_panels
 from .numba_pass import MAX_PROJECTED, NO_FLOATS, NO_INTS, borrow, lease, project
 from .numba_simd import flat, pad
 from .workspace import Lease
@@ -48,7 +48,7 @@ class ScanBatch:
         self.source = NO_INTS if source is None else numpy.asarray(source, dtype="int64")
         n_distinct = X.size // nI if source is not None and window == 1 else 0
         self.n_projected = n_distinct if n_distinct <= MAX_PROJECTED else 0
-        self.counting = numpy.arange(max(columns, scans.BLOCK, self.n_projected))
+        self.counting = numpy.arange(max(window * nI, scans.BLOCK, self.n_projected))
 
     @property
     def work(self) -> int:
@@ -138,7 +138,7 @@ class ScanPass:
         if d_final is not None and self.key in d_final:
             d_state[:, :nO] = d_final[self.key][self.seqs]
         d_carried = numpy.zeros_like(self.carried)
-        dWx = numpy.zeros(layout.columns * layout.ldi, dtype="float32")
+        dWx = numpy.zeros(layout.window * layout.nI * layout.ld, dtype="float32")
         db = numpy.zeros(layout.ld, dtype="float32")
         scans.scan_back(
             self.batch.X,
@@ -180,7 +180,7 @@ class ScanPass:
             sources=borrow("sources", n, "int64"),
             seqs=borrow("seqs", n, "int64"),
             steps=borrow("steps", n, "int64"),
-            X=borrow("X", n * n_read + PANEL if is_train or layout.window > 1 else 0),
+            X=borrow("X", n * n_read if is_train or layout.window > 1 else 0),
             G=borrow("G", n * layout.ld),
             h=borrow("h", layout.width),
             dX=borrow("dX", n * layout.ldi if is_train else 0),

@@ -197,6 +197,16 @@ def transpose(typingctx: Any, X: Any, x: Any, ldx: Any, Y: Any, y: Any, ldy: Any
 
 
 @helper
+def accumulate(X, x, Y, y, n):  # type: ignore[no-untyped-def]
+    """accumulate(X, x, Y, y, n): add n numbers of X from `x` on to those of Y from `y` on."""
+    whole = n // LANES * LANES
+    for j in range(0, whole, LANES):
+        store(Y, y + j, load(Y, y + j) + load(X, x + j))
+    for j in range(whole, n):
+        Y[y + j] += X[x + j]
+
+
+@helper
 def copy(X, x, Y, y, n):  # type: ignore[no-untyped-def]
     """copy(X, x, Y, y, n): n numbers of X from `x` on to Y from `y` on."""
     whole = n // LANES * LANES
