@@ -1,8 +1,9 @@
 """Dropout with a rate that is part of the model."""
 
-from typing import Callable, Tuple
+from typing import Any, Callable, Tuple
 
-from thinc.api import Model
+import numpy
+from thinc.api import Model, Ops
 from thinc.types import FloatsXd
 
 InT = FloatsXd
@@ -26,7 +27,7 @@ def configured_dropout(name: str, rate: float) -> Model[InT, InT]:
 def forward(model: Model[InT, InT], X: InT, is_train: bool) -> Tuple[InT, Callable]:
     if not is_active(model, is_train):
         return X, lambda dY: dY
-    mask = model.ops.get_dropout_mask(X.shape, model.attrs["rate"]).astype(X.dtype)
+    mask = dropout_mask(model.ops, X.shape, model.attrs["rate"], X.dtype)
 
     def backprop(dY: InT) -> InT:
         return dY * mask
@@ -37,3 +38,21 @@ def forward(model: Model[InT, InT], X: InT, is_train: bool) -> Tuple[InT, Callab
 def is_active(model: Model[InT, InT], is_train: bool) -> bool:
     """RETURNS (bool): Whether the layer drops anything in this pass."""
     return bool(is_train and model.attrs["dropout_rate"] and model.attrs["rate"])
+
+
+def dropout_mask(ops: Ops, shape: Tuple[int, ...], rate: float, dtype: Any) -> Any:
+    """Draw what outputs are multiplied by.
+
+    Thinc's own draws a float64 number for each value, which takes a fifth of the time of training
+    a fast cell. Here sixteen bits decide, so the rate is met to 1 in 100,000. What is drawn follows
+    from NumPy's global state, which `fix_random_seed` sets, as in Thinc.
+
+    RETURNS (FloatsXd): 0 at that rate, else 1 / (1 - rate).
+    """
+    if ops.xp is not numpy:
+        return ops.get_dropout_mask(shape, rate).astype(dtype)
+    if not rate:
+        return numpy.ones(shape, dtype=dtype)
+    generator = numpy.random.Generator(numpy.random.SFC64(numpy.random.randint(2**31)))
+    kept = generator.integers(0, 2**16, size=shape, dtype="uint16") >= round(rate * 2**16)
+    return numpy.multiply(kept, 1.0 / (1.0 - rate), dtype=dtype)

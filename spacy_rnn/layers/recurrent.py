@@ -7,7 +7,7 @@ from thinc.api import Model
 from thinc.types import Floats2d, Ragged
 
 from ..errors import Errors, number_error
-from .dropout import configured_dropout, is_active
+from .dropout import configured_dropout, dropout_mask, is_active
 from .engines import get_engine
 from .engines.base import (
     ELMAN_RELU,
@@ -159,8 +159,8 @@ def run_layers(
         raise ValueError(Errors.E005.format(rows=X.shape[0], total=packing.n_rows))
     jobs = [_Job(layer, packing.n_seqs, turn, is_train) for layer, turn in zip(layers, reverse)]
     directions = [job.direction for job in jobs]
-    engine = get_engine(X, needs_mask=directions[0].mask is not None)
     cell = CELLS[layers[0].attrs["recurrence"]]
+    engine = get_engine(X, cell, needs_mask=directions[0].mask is not None)
     shared = {}
     if engine.TAKES_SOURCE and not is_train and isinstance(Xr, SharedRows) and Xr.pays:
         X, shared = ops.xp.asarray(Xr.distinct, dtype=X.dtype), {"source": Xr.source}
@@ -219,8 +219,9 @@ def _output_mask(layers: List[Model[InT, OutT]], Y: Floats2d, is_train: bool) ->
     if not is_train or not any(rates):
         return None
     ops = layers[0].ops
-    masks = [ops.get_dropout_mask((Y.shape[0], Y.shape[1] // len(layers)), rate) for rate in rates]
-    return cast(Floats2d, ops.xp.concatenate(masks, axis=1).astype(Y.dtype))
+    width = Y.shape[1] // len(layers)
+    masks = [dropout_mask(ops, (Y.shape[0], width), rate, Y.dtype) for rate in rates]
+    return cast(Floats2d, ops.xp.concatenate(masks, axis=1))
 
 
 class _Job:

@@ -1,9 +1,10 @@
 import numpy
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from thinc.api import fix_random_seed, set_dropout_rate
+from thinc.api import NumpyOps, fix_random_seed, set_dropout_rate
 
 from spacy_rnn.layers import LSTM, QRNN, MinGRU, bidirectional
+from spacy_rnn.layers.dropout import dropout_mask
 from spacy_rnn.models import RNNEncoder
 
 from .cells import CELLS, RECURRENT_KINDS, SCANS, ragged, randomize
@@ -133,3 +134,22 @@ def test_dropout_on_recurrent_weights_that_are_not_there_is_an_error(cell, kind)
         RNNEncoder(cell.__name__.lower(), 4, 1, **{kind: 0.1})
     with pytest.raises(ValueError, match=f"E011.*{kind}"):
         cell(4, 3, **{kind: 1.5})
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("rate", [0.0, 0.001, 0.3, 0.5])
+def test_masks_have_the_rate_and_keep_the_mean(rate, dtype):
+    fix_random_seed(0)
+    mask = dropout_mask(NumpyOps(), (1000, 1000), rate, numpy.dtype(dtype))
+    assert mask.dtype == dtype
+    assert_allclose(numpy.unique(mask), [0.0, 1 / (1 - rate)] if rate else [1.0], rtol=1e-6)
+    assert_allclose((mask == 0).mean(), rate, atol=2e-3)
+    assert_allclose(mask.mean(), 1.0, atol=3e-3)
+
+
+def test_masks_differ_and_follow_from_the_seed():
+    fix_random_seed(0)
+    first, second = (dropout_mask(NumpyOps(), (50,), 0.5, numpy.float32) for _ in range(2))
+    assert numpy.abs(first - second).max() > 0
+    fix_random_seed(0)
+    assert_array_equal(dropout_mask(NumpyOps(), (50,), 0.5, numpy.float32), first)
