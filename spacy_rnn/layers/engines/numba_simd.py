@@ -70,9 +70,9 @@ def _lanes(numbers: List[int]) -> Any:
 
 
 def multiply_add(builder: Any, a: Any, b: Any, c: Any) -> Any:
-    """RETURNS (ir.Value): a * b + c, rounded once."""
+    """RETURNS (ir.Value): a * b + c, in one instruction if the CPU has it."""
     kind = ir.FunctionType(_IR_VECTOR, [_IR_VECTOR] * 3)
-    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{LANES}f32")
+    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{LANES}f32")
     return builder.call(function, [a, b, c])
 
 
@@ -112,7 +112,7 @@ def number(typingctx: Any, n: Any) -> Any:
 
 @intrinsic
 def fma(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
-    """fma(a, b, c): a * b + c, rounded once."""
+    """fma(a, b, c): a * b + c, in one instruction if the CPU has it."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return multiply_add(builder, *args)
