@@ -115,6 +115,18 @@ class Errors(metaclass=_WithCodes):
         "be 0. Use dropout, which falls on the output of any layer, or one of the cells elman, "
         "lstm and gru."
     )
+    E026 = (
+        "The environment variable {name} must be a positive number of threads, but it is "
+        "{found}. Set it to a number, such as {name}=1, or unset it."
+    )
+    E027 = (
+        "Parameter '{param}' of layer '{name}' has the shape {found}, but expected {expected}. Set "
+        "it to an array of that shape, or build the layer with the sizes of its weights."
+    )
+    E028 = (
+        "The gradient of {what} that was given to the callback of '{name}' has the shape {found}, "
+        "but expected {expected}: that of {what} itself."
+    )
 
 
 def number_error(what: str, expected: str, found: Any) -> ValueError:

@@ -5,7 +5,6 @@ still running. Their rows are laid out step by step: all rows of step 0, then al
 so on. Nothing is padded. (The same layout as `torch.nn.utils.rnn.PackedSequence`.)
 """
 
-from functools import cached_property
 from itertools import pairwise
 from typing import Any, Iterator, List, Tuple
 
@@ -75,12 +74,19 @@ class Packing:
             yield Segment(self, first, end)
             first = end
 
+    def stretches(self, max_rows: int) -> List["Stretch"]:
+        """RETURNS (List[Stretch]): The rows, in parts of at most `max_rows`. At least one."""
+        bounds = [*range(0, self.n_rows, max_rows), self.n_rows]
+        parts = [Stretch(self, first, end) for first, end in pairwise(bounds)]
+        return parts or [Stretch(self, 0, 0)]
+
 
 class Segment:
     """The steps `first` to `end` of a packing, and the rows they consist of.
 
     sizes (Ints1d): (n_steps,) How many sequences run in each step.
     offsets (Ints1d): (n_steps + 1,) Where the rows of each step begin, counted from the first.
+    row_ranks (Ints1d): (n_rows,) The sequence, by its place in the sorted order, of each row.
     """
 
     def __init__(self, packing: Packing, first: int, end: int) -> None:
@@ -92,6 +98,12 @@ class Segment:
         self.n_rows = int(self.offsets[-1])
         # The number of sequences that begin, or go on, with the first of the steps.
         self.n_running = int(self.sizes[0]) if len(self.sizes) else 0
+        # No cached_property: before Python 3.12 it has one lock for all segments of the process,
+        # which after a fork may be held by a thread that is gone.
+        self.row_ranks: IntsT = numpy.arange(self.n_rows) - numpy.repeat(
+            self.offsets[:-1], self.sizes
+        )
+        self._row_steps: IntsT = numpy.repeat(numpy.arange(first, end), self.sizes)
 
     def index(self, reverse: bool) -> IntsT:
         """RETURNS (Ints1d): (n_rows,) The row of the Ragged that each packed row holds, with the
@@ -112,16 +124,6 @@ class Segment:
             return self.index(reverse)[:, None]
         steps = self._row_steps[:, None] + numpy.arange(1 - window, 1)
         return self.packing.sources(self.row_ranks[:, None], steps, reverse, window)
-
-    @cached_property
-    def _row_steps(self) -> IntsT:
-        """(n_rows,) The step of each row."""
-        return numpy.repeat(numpy.arange(self.first, self.end), self.sizes)
-
-    @cached_property
-    def row_ranks(self) -> IntsT:
-        """(n_rows,) The sequence, by its place in the sorted order, of each row."""
-        return numpy.arange(self.n_rows) - numpy.repeat(self.offsets[:-1], self.sizes)
 
     def last_rows(self) -> IntsT:
         """RETURNS (Ints1d): (n_running,) The row that each sequence is left at."""
@@ -158,6 +160,30 @@ class Segment:
             return numpy.zeros(0, dtype="int64")
         previous = numpy.asarray([first for _, _, first in self.steps()])
         return numpy.repeat(previous, self.sizes) + self.row_ranks
+
+
+class Stretch:
+    """Rows of a Ragged, from `first` to before `end`, in its own order.
+
+    starts (Ints1d): (n_seqs,) Where each sequence's rows among them begin, counted from the first.
+    lengths (Ints1d): (n_seqs,) How many they are.
+    """
+
+    def __init__(self, packing: Packing, first: int, end: int) -> None:
+        self.packing, self.first, self.end = packing, first, end
+        self.n_rows = end - first
+        starts = packing.starts.clip(first, end)
+        self.starts: IntsT = starts - first
+        self.lengths: IntsT = (packing.starts + packing.lengths).clip(first, end) - starts
+
+    def sources(self, reverse: bool, window: int) -> IntsT:
+        """RETURNS (Ints2d): (n_rows, window) As `Segment.sources`, for rows in this order."""
+        seqs = numpy.repeat(numpy.arange(self.packing.n_seqs), self.lengths)
+        steps = numpy.arange(self.first, self.end) - self.packing.starts[seqs]
+        if reverse:
+            steps = self.packing.lengths[seqs] - 1 - steps
+        steps = steps[:, None] + numpy.arange(1 - window, 1)
+        return self.packing.sources(self.packing.rank[seqs][:, None], steps, reverse, window)
 
 
 def reversal_index(lengths: Any) -> IntsT:

@@ -177,6 +177,8 @@ def run_layers(
         if not is_train:
             raise ValueError(Errors.E010.format(name=layers[0].name))
         dY = _rows(dYr, Y.shape[1], Y.dtype, ops)
+        if dY.shape != Y.shape:
+            raise _gradient_error(layers[0], "the output", dY.shape, Y.shape)
         if masks is not None:
             dY = dY * masks
         with limit:
@@ -186,6 +188,24 @@ def run_layers(
         return Ragged(dX, Xr.lengths)
 
     return Ragged(Y, Xr.lengths), backprop
+
+
+def _gradient_error(layer: Model[Any, Any], what: str, found: Any, expected: Any) -> ValueError:
+    return ValueError(
+        Errors.E028.format(name=layer.name, what=what, found=found, expected=expected)
+    )
+
+
+def _check_weights(layer: Model[Any, Any], cell: Cell, weights: Dict[str, Any]) -> None:
+    """Compiled loops rely on the shapes, and anybody may set a parameter."""
+    nO, nI, n_rows = layer.get_dim("nO"), layer.get_dim("nI"), cell.n_gates * layer.get_dim("nO")
+    expected = {"Wx": (n_rows, layer.attrs["window"] * nI), "Wh": (n_rows, nO), "b": (n_rows,)}
+    for param, value in weights.items():
+        shape = expected.get(param, (nO,))
+        if value.shape != shape:
+            raise ValueError(
+                Errors.E027.format(param=param, name=layer.name, found=value.shape, expected=shape)
+            )
 
 
 def check_rows(model: Model[Any, Any], Xr: Ragged) -> Floats2d:
@@ -233,6 +253,7 @@ class _Job:
         self.carry = current_carry()
         self.is_given = self.carry is not None and layer.id in self.carry.initial
         weights = {param: layer.get_param(param) for param in self.cell.params}
+        _check_weights(layer, self.cell, weights)
         shape = (n_seqs, layer.get_dim("nO"))
         dtype = weights["Wx"].dtype
         mask = None
@@ -255,7 +276,12 @@ class _Job:
 
     def final_gradient(self) -> Optional[StateT]:
         """RETURNS (Optional[StateT]): The gradient of the final state, if it was given."""
-        return self.carry.d_final.get(self.layer.id) if self.carry is not None else None
+        given = self.carry.d_final.get(self.layer.id) if self.carry is not None else None
+        for key, gradient in (given or {}).items():
+            expected = self.direction.state[key].shape if key in self.direction.state else "none"
+            if gradient.shape != expected:
+                raise _gradient_error(self.layer, f"the state '{key}'", gradient.shape, expected)
+        return given
 
     def add_gradients(self, grads: Dict[str, Any], d_state: StateT) -> None:
         """Add up what the engine found."""

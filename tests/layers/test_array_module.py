@@ -1,9 +1,4 @@
-"""The NumPy engine runs on CuPy's arrays as well. Here a stand-in for CuPy: arrays that refuse to
-be handed to NumPy's functions or indexed by NumPy's arrays, and a module with just the functions
-that CuPy has too.
-"""
-
-from typing import Any
+"""The NumPy engine runs on CuPy's arrays as well; here on those of a stand-in for CuPy."""
 
 import numpy
 import pytest
@@ -14,57 +9,7 @@ from spacy_rnn.layers.engines.base import Direction
 from spacy_rnn.layers.packing import Packing
 from spacy_rnn.layers.recurrent import CELLS
 
-IN_CUPY = {
-    "add", "asarray", "ascontiguousarray", "concatenate", "empty", "empty_like", "matmul",
-    "maximum", "multiply", "ones", "split", "stack", "subtract", "tanh", "zeros", "zeros_like",
-}  # fmt: skip
-
-
-class DeviceArray(numpy.ndarray):
-    def __array_function__(self, func, types, args, kwargs):
-        raise TypeError(f"numpy.{func.__name__} was called on an array of the device")
-
-    def __getitem__(self, index):
-        self._check(index)
-        return super().__getitem__(index)
-
-    def __setitem__(self, index, value):
-        self._check(index)
-        super().__setitem__(index, value)
-
-    @staticmethod
-    def _check(index):
-        for part in index if isinstance(index, tuple) else (index,):
-            if isinstance(part, numpy.ndarray) and not isinstance(part, DeviceArray):
-                raise TypeError("an array of the device was indexed by one of the host")
-
-
-def to_host(value: Any) -> Any:
-    if isinstance(value, (list, tuple)):
-        return [to_host(v) for v in value]
-    return value.view(numpy.ndarray) if isinstance(value, DeviceArray) else value
-
-
-def to_device(value: Any) -> Any:
-    if isinstance(value, (list, tuple)):
-        return [to_device(v) for v in value]
-    return value.view(DeviceArray) if isinstance(value, numpy.ndarray) else value
-
-
-class DeviceModule:
-    def __getattr__(self, name):
-        if name not in IN_CUPY:
-            raise AttributeError(f"is {name} in CuPy?")
-        function = getattr(numpy, name)
-
-        def call(*args, out=None, **kwargs):
-            host = [to_host(arg) for arg in args]
-            if out is not None:
-                function(*host, out=to_host(out), **kwargs)
-                return out
-            return to_device(function(*host, **kwargs))
-
-        return call
+from .device import DeviceArray, DeviceModule, to_device
 
 
 @pytest.mark.parametrize("is_train", [False, True])

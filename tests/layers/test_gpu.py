@@ -1,4 +1,7 @@
-"""On a GPU: cuDNN against the NumPy engine, and a pipeline that moves between devices."""
+"""On a GPU: cuDNN and our own kernel against the NumPy engine, and a pipeline that moves between
+devices."""
+
+import contextlib
 
 import numpy
 import pytest
@@ -8,16 +11,73 @@ from spacy.training import Example
 from thinc.api import CupyOps, NumpyOps, Ragged, use_ops
 from thinc.compat import has_cupy_gpu, has_torch_cuda_gpu
 
+from spacy_rnn.layers import use_engine
+from spacy_rnn.layers.engines import cupy_engine, get_engine, numpy_engine
+from spacy_rnn.layers.recurrent import CELLS
+
 from .cells import gradients, layers, ragged, randomize
+from .engine_case import Case, to_numpy
 
 pytestmark = [
     pytest.mark.gpu,
-    pytest.mark.skipif(
-        not (has_cupy_gpu and has_torch_cuda_gpu), reason="needs a CUDA device, CuPy and torch"
-    ),
+    pytest.mark.skipif(not has_cupy_gpu, reason="needs a CUDA device and CuPy"),
 ]
+needs_torch = pytest.mark.skipif(not has_torch_cuda_gpu, reason="needs a torch with CUDA")
+SCANS = [cell for cell in CELLS.values() if cell.is_scan]
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("window", [1, 3])
+@pytest.mark.parametrize("cell", SCANS, ids=lambda cell: cell.name)
+@pytest.mark.parametrize("lengths", [[3, 0, 7, 1], [0, 0], [], [2] * 300 + [500]], ids=len)
+def test_the_kernel_gives_the_numbers_of_the_cpu(lengths, cell, window, dtype, rng):
+    case = Case(cell, rng, lengths, [False, True], window, dtype, nO=130)
+    ops = CupyOps()
+    expected = case.compute(numpy_engine, to_numpy, keys=case.widths)
+    found = case.compute(cupy_engine, ops.xp.asarray, keys=case.widths)
+    assert set(found) == set(expected)
+    for name, value in expected.items():
+        assert found[name].dtype == value.dtype, name
+        atol = (1e-4 if dtype == "float32" else 1e-10) * max(1.0, abs(value).max(initial=0.0))
+        assert_allclose(ops.to_numpy(found[name]), value, atol=atol, rtol=0, err_msg=name)
+
+
+@pytest.mark.parametrize("max_rows", [1, 4, 100])
+@pytest.mark.parametrize("window", [1, 3])
+@pytest.mark.parametrize("cell", SCANS, ids=lambda cell: cell.name)
+def test_the_kernel_reads_in_parts_what_it_reads_as_a_whole(
+    cell, window, max_rows, rng, monkeypatch
+):
+    case = Case(cell, rng, [3, 0, 11, 1, 0, 5], [False, True], window)
+    ops = CupyOps()
+    expected = case.compute(numpy_engine, to_numpy, is_train=False)
+    monkeypatch.setattr(cupy_engine, "MAX_ROWS", max_rows)
+    found = case.compute(cupy_engine, ops.xp.asarray, is_train=False)
+    for name, value in expected.items():
+        assert_allclose(ops.to_numpy(found[name]), value, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("cell", SCANS, ids=lambda cell: cell.name)
+def test_the_kernel_is_what_runs(cell):
+    X = CupyOps().alloc2f(2, 3)
+    assert get_engine(X, cell) is cupy_engine
+    with use_engine("numpy"):
+        assert get_engine(X, cell) is numpy_engine
+
+
+@needs_torch
+def test_weights_in_one_block_are_what_cudnn_wants(rng, recwarn, monkeypatch):
+    """If not, it would copy them array by array, and torch warn."""
+    for cell in CELLS.values():
+        if not cell.is_scan:
+            with use_engine("torch"):
+                engine = get_engine(CupyOps().alloc2f(2, 3), cell)
+            monkeypatch.setattr(engine, "without_layout_warning", contextlib.nullcontext)
+            Case(cell, rng, [3, 0, 7], [False, True]).compute(engine, CupyOps().xp.asarray)
+    assert not [w for w in recwarn if "RNN module weights" in str(w.message)]
+
+
+@needs_torch
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
 @pytest.mark.parametrize("name", layers(5, 4))
 def test_a_gpu_gives_the_numbers_of_the_cpu(name, dropout, rng):
@@ -48,6 +108,7 @@ def test_a_gpu_gives_the_numbers_of_the_cpu(name, dropout, rng):
         assert_allclose(ops.to_numpy(found[param]), gradient, atol=1e-4, err_msg=param)
 
 
+@needs_torch
 def test_a_pipeline_trained_on_gpu_predicts_the_same_on_cpu(tmp_path):
     texts = [("a good and lovely thing", "GOOD"), ("a bad and awful thing", "BAD")]
     spacy.require_gpu()

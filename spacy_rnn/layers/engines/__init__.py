@@ -1,8 +1,9 @@
 """Engines compute recurrences; all give the same numbers, at different speeds.
 
 Which one runs follows from where the arrays live and what is installed: CuPy arrays go to
-cuDNN by way of torch, float32 arrays on the CPU to the fused loops that numba compiles, if they are
-there; everything else to the NumPy engine.
+cuDNN by way of torch, or to a kernel of our own for the cells that cuDNN lacks; float32 arrays on
+the CPU to the fused loops that numba compiles, if they are there; everything else to the NumPy
+engine.
 """
 
 import contextlib
@@ -16,26 +17,31 @@ from typing import Any, Dict, Iterator, List, Optional, cast
 from thinc.api import is_cupy_array
 
 from ...errors import Errors, Warnings
-from .base import Engine
+from .base import Cell, Engine
 
 _MODULES: Dict[str, str] = {
     "numpy": ".numpy_engine",
     "numba": ".numba_engine",
     "torch": ".torch_engine",
+    "cupy": ".cupy_engine",
 }
-_REQUIRES: Dict[str, str] = {"numba": "numba", "torch": "torch"}
+# Not the last: CuPy's arrays always get it for the cells that it has.
+_CHOICES = ("numpy", "numba", "torch")
+# Of those that need a package, the extra that installs it.
+_EXTRAS: Dict[str, str] = {"numba": "fast", "torch": "torch"}
 _forced: ContextVar[Optional[str]] = ContextVar("spacy_rnn_engine", default=None)
 
 
 def available_engines() -> List[str]:
     """RETURNS (List[str]): Names of the engines that can run here."""
-    return [name for name in _MODULES if name not in _REQUIRES or find_spec(_REQUIRES[name])]
+    return [name for name in _CHOICES if _can_run(name)]
 
 
-def get_engine(X: Any, needs_mask: bool = False) -> Engine:
+def get_engine(X: Any, cell: Optional[Cell] = None, needs_mask: bool = False) -> Engine:
     """Choose the engine for a batch.
 
     X (FloatsXd): The rows of the batch.
+    cell (Optional[Cell]): What is to be computed.
     needs_mask (bool): Whether h is masked on its way into the gates, which cuDNN can't do.
     RETURNS (Engine): The module of the engine.
     """
@@ -43,11 +49,16 @@ def get_engine(X: Any, needs_mask: bool = False) -> Engine:
     if name is None:
         if is_cupy_array(X):
             name = "torch" if _torch_has_cuda() else "numpy"
+            if cell is not None and cell.is_scan:
+                name = "cupy"
         else:
             name = "numba" if _has_numba() else "numpy"
     if (name == "torch" and needs_mask) or (name == "numba" and not _is_float32(X)):
         name = "numpy"
-    return cast(Engine, import_module(_MODULES[name], __name__))
+    engine = cast(Engine, import_module(_MODULES[name], __name__))
+    if cell is not None and cell.name not in engine.CELLS:
+        engine = cast(Engine, import_module(_MODULES["numpy"], __name__))
+    return engine
 
 
 @contextlib.contextmanager
@@ -56,17 +67,24 @@ def use_engine(name: str) -> Iterator[None]:
 
     name (str): "numpy", "numba" or "torch". What an engine can't do, the NumPy engine does.
     """
-    if name not in _MODULES:
+    if name not in _CHOICES:
         raise ValueError(
-            Errors.E009.format(what="engine", found=name, expected=", ".join(_MODULES))
+            Errors.E009.format(what="engine", found=name, expected=", ".join(_CHOICES))
         )
-    if name not in available_engines():
-        raise ImportError(Errors.E008.format(what=f"Engine '{name}'", module=name, extra=name))
+    if not _can_run(name):
+        what, extra = f"Engine '{name}'", _EXTRAS[name]
+        raise ImportError(Errors.E008.format(what=what, module=name, extra=extra))
     token = _forced.set(name)
     try:
         yield
     finally:
         _forced.reset(token)
+
+
+def _can_run(name: str) -> bool:
+    if name == "numba":
+        return _has_numba()
+    return name not in _EXTRAS or find_spec(name) is not None
 
 
 @cache
@@ -76,7 +94,7 @@ def _has_numba() -> bool:
         return False
     try:
         import_module(_MODULES["numba"], __name__)
-    except ImportError as error:
+    except (ImportError, OSError) as error:  # the latter if llvmlite's library is missing
         warnings.warn(Warnings.W001.format(error=error), stacklevel=2)
         return False
     return True

@@ -1,7 +1,7 @@
 """What every engine takes and gives back."""
 
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Optional, Protocol, Tuple
+from typing import Any, Callable, Container, Dict, List, Optional, Protocol, Tuple
 
 from thinc.types import Floats2d, FloatsXd, Ints1d
 
@@ -78,10 +78,12 @@ class Engine(Protocol):
 
     All directions of one call share the cell, nI, nO and the window.
 
+    CELLS (Container[str]): Names of the cells that it has; the NumPy engine has all.
     TAKES_SOURCE (bool): Whether several tokens may share a row of X.
     USES_BLAS (bool): Whether it computes by NumPy's BLAS, which is then kept to one thread.
     """
 
+    CELLS: Container[str]
     TAKES_SOURCE: bool
     USES_BLAS: bool
 

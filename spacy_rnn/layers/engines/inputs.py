@@ -1,12 +1,12 @@
 """The inputs of each step, for the NumPy engine: packed rows, side by side with those that a window
 reads before them."""
 
-from typing import Any, List, Optional, Tuple, cast
+from typing import Any, List, Optional, Tuple, Union, cast
 
 import numpy
 from thinc.types import Floats2d
 
-from ..packing import IntsT, Packing, Segment
+from ..packing import IntsT, Packing, Segment, Stretch
 from .base import Direction
 from .numpy_kernel import Floats3d
 from .workspace import workspace
@@ -63,7 +63,7 @@ class Inputs:
             # (n_seqs * (window - 1), nI), longest sequence first
             self.carried = [d.state["x"][order].reshape((-1, self.nI)) for d in directions]
 
-    def columns(self, segment: Segment) -> List[List[Column]]:
+    def columns(self, segment: Union[Segment, Stretch]) -> List[List[Column]]:
         """RETURNS (List[List[Column]]): For each direction, each place of the window. In the last
         place is the row of the step itself."""
         return [self._columns(segment.sources(turn, self.window)) for turn in self.reverse]

@@ -12,6 +12,7 @@ from thinc.types import Floats2d, Ints1d
 
 from ..packing import Packing
 from ..threads import get_num_threads, workers
+from . import numba_layout, numba_scan
 from .base import Cell, Direction, GradsT, ResultT, StateT
 from .numba_carried import Carried
 from .numba_pass import Batch, Pass
@@ -20,10 +21,11 @@ from .numba_simd import flat
 from .workspace import recycler
 
 PassT = Union[Pass, ScanPass]
+CELLS = {*numba_layout.KINDS, *numba_scan.KINDS}
 TAKES_SOURCE = True
 USES_BLAS = False
-# Below so many multiplications the work is done before another thread has woken up.
-MIN_SHARED_WORK = 2e7
+# Multiplications for each thread: fewer are done before another one has woken up.
+MIN_WORK = 1e7
 
 
 def forward(
@@ -40,8 +42,8 @@ def forward(
     batch = make_batch(cell, packing, directions, nI, flat(X), source)
     nO = batch.layout.nO
     Y: Any = recycler.empty(numpy, (packing.n_rows, len(directions) * nO), "float32")
-    is_shared = batch.work * len(directions) >= MIN_SHARED_WORK
-    n_threads = get_num_threads() if is_shared else 1
+    n_worth = int(batch.work * len(directions) / MIN_WORK)
+    n_threads = max(1, min(get_num_threads(), n_worth))
     shares = batch.shares(-(-n_threads // len(directions)))
     make_pass: Any = ScanPass if cell.is_scan else Pass
     # By direction, by share of the sequences.

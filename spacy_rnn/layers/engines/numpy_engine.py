@@ -15,6 +15,7 @@ from .inputs import Inputs
 from .numpy_cells import KERNELS
 from .numpy_kernel import BaseKernel, Trace
 
+CELLS = KERNELS
 TAKES_SOURCE = True
 USES_BLAS = True
 # Rows that are worked on at a time: their gates stay in the CPU's cache. At prediction it bounds

@@ -1,6 +1,6 @@
 """The cells without recurrent weights, by torch: one product for all rows, an elementwise loop."""
 
-from typing import Callable, Dict, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Tuple
 
 import torch
 
@@ -15,19 +15,19 @@ def scan(
     cell: Cell,
     Xp: torch.Tensor,
     segment: Segment,
-    states: Dict[str, torch.Tensor],
+    initial: torch.Tensor,
     Wx: torch.Tensor,
     b: torch.Tensor,
-) -> Tuple[torch.Tensor, Dict[str, torch.Tensor]]:
+) -> Tuple[torch.Tensor, List[torch.Tensor]]:
     """Run a cell over packed rows; the equations are those of `numpy_scan`.
 
     Xp (Tensor): (n_rows, window*nI)
-    states (Dict[str, Tensor]): (n_running, nO) each: what the sequences begin from.
-    RETURNS (Tuple[Tensor, Dict[str, Tensor]]): The outputs (n_rows, nO), and the final states.
+    initial (Tensor): (1, n_running, nO) What the sequences begin from.
+    RETURNS (Tuple[Tensor, List[Tensor]]): The outputs (n_rows, nO); and, as the only kind of
+        state that a scan has, the final ones (1, n_running, nO).
     """
-    f, u, o = _GATES[cell.name](*torch.addmm(b, Xp, Wx.T).chunk(cell.n_gates, dim=1))
-    (key,) = cell.states
-    s = states[key]
+    f, u, o = GATES[cell.name](*torch.addmm(b, Xp, Wx.T).chunk(cell.n_gates, dim=1))
+    s = initial[0]
     steps = []
     sizes = segment.sizes.tolist()
     for n, f_t, u_t in zip(sizes, f.split(sizes), u.split(sizes)):
@@ -35,7 +35,7 @@ def scan(
         steps.append(s)
     S = torch.cat(steps)
     last = torch.as_tensor(segment.last_rows(), device=S.device)
-    return S if o is None else o * S, {key: S[last]}
+    return S if o is None else o * S, [S[last][None]]
 
 
 def _qrnn_f(z: torch.Tensor, f: torch.Tensor) -> ScanT:
@@ -57,7 +57,7 @@ def _mingru(z: torch.Tensor, candidate: torch.Tensor) -> ScanT:
     return 1 - z, z * candidate, None
 
 
-_GATES: Dict[str, Callable[..., ScanT]] = {
+GATES: Dict[str, Callable[..., ScanT]] = {
     "qrnn_f": _qrnn_f,
     "qrnn_fo": _qrnn_fo,
     "qrnn_ifo": _qrnn_ifo,
