@@ -21,7 +21,7 @@ from thinc.api import Config, Ragged
 from thinc.api import registry as thinc_registry
 
 import spacy_rnn
-from spacy_rnn.errors import Errors
+from spacy_rnn.errors import Errors, Warnings
 
 ROOT = Path(spacy_rnn.__file__).parent.parent
 CONFIGS = sorted((ROOT / "configs").glob("*.cfg"))
@@ -134,17 +134,14 @@ def test_every_config_has_comments(path):
     assert path.read_text(encoding="utf8").startswith("#")
 
 
-def test_error_codes_are_in_the_messages_and_in_order():
-    codes = [name for name in vars(Errors) if name.startswith("E")]
-    assert codes == [f"E{i:03}" for i in range(1, len(codes) + 1)]
-    for code in codes:
-        assert getattr(Errors, code).startswith(f"[spacy-rnn {code}] ")
-
-
-def test_every_error_code_is_used():
+@pytest.mark.parametrize(("messages", "letter"), [(Errors, "E"), (Warnings, "W")])
+def test_codes_are_in_the_messages_in_order_and_used(messages, letter):
+    codes = [name for name in vars(messages) if name.startswith(letter)]
+    assert codes == [f"{letter}{i:03}" for i in range(1, len(codes) + 1)]
     source = "".join(path.read_text(encoding="utf8") for path in ROOT.glob("spacy_rnn/**/*.py"))
-    for code in (name for name in vars(Errors) if name.startswith("E")):
-        assert f"Errors.{code}" in source, code
+    for code in codes:
+        assert getattr(messages, code).startswith(f"[spacy-rnn {code}] ")
+        assert f"{messages.__name__}.{code}" in source, code
 
 
 def test_public_functions_have_docstrings():
@@ -184,13 +181,37 @@ def test_entry_points_import_neither_torch_nor_numba():
     assert python(code) == "[]"
 
 
-def test_it_works_where_torch_is_not_installed(tmp_path):
+def test_numba_is_imported_when_a_network_runs_and_not_before():
+    code = (
+        "import sys, spacy\n"
+        "def is_there(): return [name in sys.modules for name in ('numba', 'llvmlite')]\n"
+        "nlp = spacy.blank('en')\n"
+        "print(is_there())\n"
+        "nlp.add_pipe('rnn_textcat')\n"
+        "import spacy_rnn.layers, spacy_rnn.models\n"
+        "print(is_there())\n"
+        "from spacy.training import Example\n"
+        "docs = [nlp.make_doc('a good thing'), nlp.make_doc('bad')]\n"
+        "egs = [Example.from_dict(doc, {'cats': {'A': a, 'B': 1 - a}})"
+        " for doc, a in zip(docs, (1.0, 0.0))]\n"
+        "nlp.initialize(lambda: egs)\n"
+        "nlp('some words')\n"
+        "print(is_there())\n"
+    )
+    assert python(code).splitlines() == ["[False, False]", "[False, False]", "[True, True]"]
+
+
+@pytest.mark.parametrize("missing", [["torch"], ["numba"], ["torch", "numba", "llvmlite"]])
+def test_it_works_where_an_extra_is_not_installed(missing, tmp_path):
     blocker = (
-        "import sys, importlib.abc\n"
-        "class Block(importlib.abc.MetaPathFinder):\n"
-        "    def find_spec(self, name, path, target=None):\n"
-        "        if name.split('.')[0] == 'torch': raise ImportError(name)\n"
-        "sys.meta_path.insert(0, Block())\n"
+        "import sys\n"
+        "class Without:\n"
+        "    def __init__(self, finder): self.finder = finder\n"
+        "    def __getattr__(self, name): return getattr(self.finder, name)\n"
+        "    def find_spec(self, name, *args):\n"
+        f"        is_missing = name.split('.')[0] in {missing!r}\n"
+        "        return None if is_missing else self.finder.find_spec(name, *args)\n"
+        "sys.meta_path[:] = map(Without, sys.meta_path)\n"
     )
     code = (
         "import spacy\n"
@@ -199,9 +220,10 @@ def test_it_works_where_torch_is_not_installed(tmp_path):
         "egs = [Example.from_dict(nlp.make_doc(t), {'cats': {'A': a, 'B': 1 - a}})"
         " for t, a in (('good', 1.0), ('bad', 0.0))]\n"
         "sgd = nlp.initialize(lambda: egs); nlp.update(egs, sgd=sgd)\n"
-        f"nlp.to_disk({str(tmp_path)!r}); print(sorted(spacy.load({str(tmp_path)!r})('x').cats))"
+        f"nlp.to_disk({str(tmp_path)!r}); print(sorted(spacy.load({str(tmp_path)!r})('x').cats))\n"
+        f"import sys; print(sorted({{*{missing!r}}} & set(sys.modules)))"
     )
-    assert python(blocker + code) == "['A', 'B']"
+    assert python(blocker + code).splitlines() == ["['A', 'B']", "[]"]
 
 
 @pytest.mark.slow
@@ -265,7 +287,7 @@ def test_the_wheel_trains_in_a_clean_environment(distributions, tmp_path):
     code = (
         "import importlib.util, spacy, spacy_rnn\n"
         "from spacy.training import Example\n"
-        "assert importlib.util.find_spec('torch') is None\n"
+        "assert not any(map(importlib.util.find_spec, ('torch', 'numba')))\n"
         f"assert spacy_rnn.__file__.startswith({str(tmp_path)!r})\n"
         "nlp = spacy.blank('en'); nlp.add_pipe('rnn_textcat')\n"
         "egs = [Example.from_dict(nlp.make_doc(t), {'cats': {'A': a, 'B': 1 - a}})"

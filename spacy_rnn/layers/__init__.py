@@ -8,6 +8,7 @@ from .lstm import LSTM
 from .mingru import MinGRU
 from .qrnn import QRNN
 from .state import run
+from .threads import get_num_threads, use_threads
 
 __all__ = [
     "GRU",
@@ -17,6 +18,8 @@ __all__ = [
     "MinGRU",
     "available_engines",
     "bidirectional",
+    "get_num_threads",
     "run",
     "use_engine",
+    "use_threads",
 ]

@@ -10,14 +10,13 @@ import contextlib
 import multiprocessing
 import os
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import ContextVar
-from functools import cached_property
 from typing import Any, Callable, Iterator, List, Optional, Sequence
 
 from threadpoolctl import ThreadpoolController
 
-from ..errors import number_error
+from ..errors import Errors, number_error
 
 VARIABLE = "SPACY_RNN_NUM_THREADS"
 
@@ -30,6 +29,7 @@ class OneBlasThread:
     """
 
     def __init__(self) -> None:
+        self._controller: Optional[ThreadpoolController] = None  # looking for BLAS takes a while
         self.reset()
 
     def reset(self) -> None:
@@ -38,13 +38,11 @@ class OneBlasThread:
         self._n_inside = 0
         self._limit: Optional[Any] = None
 
-    @cached_property
-    def _controller(self) -> ThreadpoolController:
-        return ThreadpoolController().select(user_api="blas")
-
     def __enter__(self) -> None:
         with self._lock:
             if self._n_inside == 0:
+                if self._controller is None:
+                    self._controller = ThreadpoolController().select(user_api="blas")
                 self._limit = self._controller.limit(limits=1)
                 self._limit.__enter__()
             self._n_inside += 1
@@ -87,12 +85,16 @@ class Workers:
                 handed.append(pool.submit(task))
             except RuntimeError:  # Python is shutting down
                 handed.append(None)
-        tasks[0]()
-        for task, future in zip(reversed(tasks), reversed(handed)):
-            if future is None or future.cancel():
-                task()
-            else:
-                future.result()
+        try:
+            tasks[0]()
+            for task, future in zip(reversed(tasks), reversed(handed)):
+                if future is None or future.cancel():
+                    task()
+                else:
+                    future.result()
+        except BaseException:
+            wait([future for future in handed if future is not None and not future.cancel()])
+            raise
 
     def _of_size(self, size: int) -> ThreadPoolExecutor:
         with self._lock:
@@ -118,6 +120,7 @@ def get_num_threads() -> int:
     shared with the others, so without a setting it is one.
 
     RETURNS (int): At least 1.
+    RAISES (ValueError): If the variable is no positive number.
     """
     given = _n_threads.get()
     if given is not None:
@@ -125,7 +128,7 @@ def get_num_threads() -> int:
     text = os.environ.get(VARIABLE, "")
     if text:
         if not text.isdecimal() or int(text) < 1:
-            raise number_error(VARIABLE, "a positive number", text)
+            raise ValueError(Errors.E026.format(name=VARIABLE, found=repr(text)))
         return int(text)
     if multiprocessing.parent_process() is not None:
         return 1
@@ -139,6 +142,7 @@ def use_threads(n: int) -> Iterator[None]:
     """Let the layers that are called within the block, by this thread, use so many threads.
 
     n (int): 1 for none beside the caller's.
+    RAISES (ValueError): If it is less than 1.
     """
     if n < 1:
         raise number_error("n", "a positive number", n)

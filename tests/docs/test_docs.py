@@ -18,7 +18,7 @@ from docs_markdown import PAGES, ROOT, Snippet, anchor, headings, prose, section
 from spacy.language import Language
 from thinc.api import fix_random_seed
 
-from spacy_rnn.errors import Errors
+from spacy_rnn.errors import Errors, Warnings
 from spacy_rnn.layers.engines.numpy_cells import KERNELS
 from spacy_rnn.layers.recurrent import CELLS
 from spacy_rnn.pipeline.textcat import RNNTextCategorizer
@@ -176,10 +176,11 @@ def test_the_tests_that_show_the_guarantees_exist() -> None:
     assert not missing
 
 
-def test_each_error_is_documented() -> None:
+def test_each_error_and_warning_is_documented() -> None:
     page = ROOT / "docs" / "errors.md"
-    documented = [text for _, text in headings(page) if re.match(r"E\d+", text)]
-    assert [text.split(":")[0] for text in documented] == CODES
+    documented = [text for _, text in headings(page) if re.match(r"[EW]\d+", text)]
+    warnings = [name for name in vars(Warnings) if re.fullmatch(r"W\d+", name)]
+    assert [text.split(":")[0] for text in documented] == CODES + warnings
 
 
 @pytest.mark.parametrize("code", CODES)

@@ -21,6 +21,8 @@ from .cells import (
 from .numeric import assert_same_gradient, numeric_gradient
 
 LENGTHS = [3, 0, 1, 4, 3, 0]
+# The numba engine computes in float32; test_parity.py compares its gradients with these.
+FLOAT64_ENGINES = [engine for engine in ENGINES if engine != "numba"]
 
 
 def check_layer(model, rng, lengths, is_train=False):
@@ -55,7 +57,7 @@ def test_layer_gradients_are_right(name, rng):
 
 
 @pytest.mark.parametrize("name", CELLS)
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", FLOAT64_ENGINES)
 def test_gradients_of_a_trained_initial_state_are_right(name, engine, rng):
     model = CELLS[name](3, 4, train_state=True)
     model.initialize()

@@ -5,8 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from thinc.api import Ragged, chain
 
-from spacy_rnn.layers import GRU, LSTM, Elman, bidirectional, use_engine
-from spacy_rnn.layers.engines import get_engine
+from spacy_rnn.layers import GRU, LSTM, Elman, bidirectional, run, use_engine
 from spacy_rnn.layers.initializers import orthogonal_init
 from spacy_rnn.layers.threads import one_blas_thread
 
@@ -164,22 +163,6 @@ def test_an_unknown_activation_is_an_error():
         Elman(3, 4, activation="sigmoid")
 
 
-def test_an_unknown_engine_is_an_error():
-    with pytest.raises(ValueError, match=r"E009.*'jax'"), use_engine("jax"):
-        pass
-
-
-def test_a_missing_engine_is_an_error_that_names_the_command(monkeypatch):
-    monkeypatch.setattr("spacy_rnn.layers.engines.find_spec", lambda name: None)
-    message = r"E008.*torch.*pip install 'spacy-rnn\[torch\]'"
-    with pytest.raises(ImportError, match=message), use_engine("torch"):
-        pass
-
-
-def test_numpy_arrays_go_to_the_numpy_engine():
-    assert get_engine(numpy.zeros((2, 2))).__name__.endswith("numpy_engine")
-
-
 def test_blas_threads_are_limited_inside_and_restored_after():
     from threadpoolctl import threadpool_info, threadpool_limits
 
@@ -221,3 +204,32 @@ def test_one_layer_for_both_directions_is_an_error():
     layer = LSTM(3, 4)
     with pytest.raises(ValueError, match=r"E011.*another layer than layer_fw"):
         bidirectional(layer, layer)
+
+
+@pytest.mark.parametrize("name", layers(3, 4))
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_parameter_of_the_wrong_shape_is_an_error(name, engine, rng):
+    X = ragged(rng, [2, 3], 4)
+    for param in ("Wx", "Wh", "b", "bh"):
+        model = layers(3, 4)[name]()
+        model.initialize()
+        layer = next(node for node in model.walk() if node.has_param("Wx"))
+        if not layer.has_param(param):
+            continue
+        layer.set_param(param, layer.get_param(param)[:-1])
+        with use_engine(engine), pytest.raises(ValueError, match=rf"E027.*'{param}'"):
+            model.predict(X)
+
+
+@pytest.mark.parametrize("name", layers(3, 4))
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_gradient_of_the_wrong_shape_is_an_error(name, engine, rng):
+    model = layers(3, 4)[name]()
+    model.initialize()
+    with use_engine(engine):
+        Y, state, backprop = run(model, ragged(rng, [2, 3], 4), is_train=True)
+        with pytest.raises(ValueError, match=r"E028.*the output"):
+            backprop(ragged(rng, [2, 2], model.get_dim("nO")))
+        d_state = [{key: value[:1] for key, value in entry.items()} for entry in state]
+        with pytest.raises(ValueError, match=r"E028.*the state"):
+            backprop.through_state(Y, d_state)

@@ -12,6 +12,19 @@ from numba.core.caching import FunctionCache
 # loop. The kernels make and return no arrays: their caller keeps them alive.
 _OPTIONS: Dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
 _kernels: List[Any] = []
+# What reading a damaged file raises: it is a pickle, which may seem to say anything.
+_DAMAGES = (
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    OverflowError,
+    MemoryError,
+    pickle.PickleError,
+)
 # A part of kernels, which is compiled into each of them.
 helper: Any = njit(**_OPTIONS)
 
@@ -55,13 +68,15 @@ class _Cache(FunctionCache):
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
             return super().load_overload(sig, target_context)
-        except (OSError, EOFError, ValueError, TypeError, AttributeError, pickle.PickleError):
+        except _DAMAGES:
+            with contextlib.suppress(OSError):
+                self.flush()  # or the index could not be read at saving either
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
         try:
             super().save_overload(sig, data)
-        except (OSError, EOFError, ValueError, TypeError, AttributeError, pickle.PickleError):
+        except _DAMAGES:
             self.disable()
 
 
