@@ -1,4 +1,5 @@
-"""The torch engine against bare cuDNN: what the way from a Ragged to the kernel and back costs.
+"""The torch engine against bare cuDNN: what the way from a Ragged to the kernel and back costs. And
+for the cells that cuDNN lacks, our CUDA kernel against a loop of torch's operations.
 
 Both read the same rows of the same texts by the same weights, forward and backward. One takes a
 Ragged of CuPy arrays; the other is `torch.nn.LSTM` over a PackedSequence, packed beforehand,
@@ -6,10 +7,12 @@ which is the least that cuDNN's kernels can take. Without a GPU the same code ru
 only shows that it works.
 """
 
+from contextlib import nullcontext
+from functools import partial
 from importlib.util import find_spec
 from statistics import median
 from time import perf_counter
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, ContextManager, Dict, List
 
 import numpy
 import torch
@@ -18,7 +21,7 @@ from torch.nn.utils.rnn import PackedSequence
 from tqdm import tqdm
 
 from spacy_rnn.interop import to_torch
-from spacy_rnn.layers import LSTM, bidirectional, use_engine
+from spacy_rnn.layers import LSTM, QRNN, MinGRU, bidirectional, use_engine
 
 from .batches import MEAN_LENGTHS, Batch, draw_lengths, make_batch
 from .options import Options
@@ -29,6 +32,7 @@ from .timing import MODES, rotated
 BATCH_SIZE = 128  # texts
 N_ROUNDS = 50
 QUICK_SIZE = 4
+SCANS = {"QRNN": QRNN, "MinGRU": MinGRU}
 TasksT = Dict[str, Dict[str, Callable[[], object]]]
 
 
@@ -39,8 +43,8 @@ def gpu_is_there() -> bool:
 
 def measure_section(options: Options) -> Dict[str, Any]:
     """RETURNS (Dict[str, Any]): The "device"; by length of the texts and mode the "seconds" of
-    "engine" and "cudnn" for a batch and the "overhead", a share of the latter. Empty if there is
-    no GPU, unless it is asked for or only to be seen whether it works."""
+    "engine" and "cudnn" for a batch and the "overhead", a share of the latter; and the "scans".
+    Empty if there is no GPU, unless it is asked for or only to be seen whether it works."""
     if not gpu_is_there() and not options.quick:
         if options.gpu:
             raise RuntimeError("--gpu needs a GPU, CuPy and a torch with CUDA.")
@@ -50,8 +54,18 @@ def measure_section(options: Options) -> Dict[str, Any]:
     n_rounds = options.n_rounds if options.quick else N_ROUNDS
     kinds = ["short"] if options.quick else list(MEAN_LENGTHS)
     texts = {docs: measure(device, docs, batch_size, n_rounds) for docs in kinds}
+    scans = {
+        name: {docs: measure_scan(name, device, docs, batch_size, n_rounds) for docs in kinds}
+        for name in SCANS
+    }
     name = torch.cuda.get_device_name() if device == "cuda" else "CPU"
-    return {"device": device, "name": name, "batch_size": batch_size, "texts": texts}
+    return {
+        "device": device,
+        "name": name,
+        "batch_size": batch_size,
+        "texts": texts,
+        "scans": scans,
+    }
 
 
 def measure(device: str, docs: str, batch_size: int, n_rounds: int) -> Dict[str, Any]:
@@ -76,6 +90,37 @@ def measure(device: str, docs: str, batch_size: int, n_rounds: int) -> Dict[str,
     found = {m: {n: median(values) for n, values in seconds[m].items()} for m in MODES}
     overhead = {m: values["engine"] / values["cudnn"] - 1.0 for m, values in found.items()}
     return {"seconds": found, "overhead": overhead, "n_words": batch.n_words}
+
+
+def measure_scan(
+    name: str, device: str, docs: str, batch_size: int, n_rounds: int
+) -> Dict[str, Any]:
+    """RETURNS (Dict[str, Any]): By mode, the "seconds" of the CUDA "kernel" and of the loop in
+    "torch" for a batch, and how many times as fast the kernel is. Without a GPU the first is
+    whatever engine the CPU has."""
+    batch = make_batch(draw_lengths(docs, batch_size, 1)[0], [N_IN], N_OUT)
+    ops: Ops = get_ops("cupy") if device == "cuda" else NumpyOps()
+    fix_random_seed(0)
+    with use_ops("cupy" if device == "cuda" else "numpy"):
+        model = bidirectional(SCANS[name](N_HIDDEN, N_IN), SCANS[name](N_HIDDEN, N_IN))
+        model.initialize()
+        tasks = engine_tasks(model, batch, ops)
+        # What CuPy's arrays get by themselves is the kernel.
+        engines: Dict[str, Callable[[], ContextManager[None]]] = {
+            "kernel": nullcontext,
+            "torch": partial(use_engine, "torch"),
+        }
+        seconds: Dict[str, Dict[str, List[float]]] = {m: {e: [] for e in engines} for m in MODES}
+        for mode in MODES:
+            for turn in range(-1, n_rounds):  # the first one compiles
+                for engine in rotated(list(engines), turn):
+                    with engines[engine]():
+                        elapsed = _time(tasks[mode], device)
+                    if turn >= 0:
+                        seconds[mode][engine].append(elapsed)
+    found = {m: {e: median(values) for e, values in seconds[m].items()} for m in MODES}
+    speedup = {m: values["torch"] / values["kernel"] for m, values in found.items()}
+    return {"seconds": found, "speedup": speedup, "n_words": batch.n_words}
 
 
 def engine_tasks(

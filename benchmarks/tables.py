@@ -183,7 +183,7 @@ def import_tables(found: Dict[str, Any]) -> List[Table]:
 
 
 def gpu_tables(found: Dict[str, Any]) -> List[Table]:
-    """RETURNS (List[Table]): The torch engine against bare cuDNN."""
+    """RETURNS (List[Table]): The torch engine against bare cuDNN, and the ways to scan."""
     rows = [
         (f"{docs}, {mode}", f"{1e3 * seconds['engine']:.2f}", f"{1e3 * seconds['cudnn']:.2f}",
          f"{text['overhead'][mode]:.1%}")
@@ -194,7 +194,17 @@ def gpu_tables(found: Dict[str, Any]) -> List[Table]:
     if found["device"] != "cuda":
         note += " Not a GPU: this only shows that it works."
     header = ("texts", "torch engine", "torch.nn.LSTM", "overhead")
-    return [Table("The torch engine against bare cuDNN", header, rows, [note])]
+    scans = [
+        (f"{name}, {docs}, {mode}", f"{1e3 * seconds['kernel']:.2f}",
+         f"{1e3 * seconds['torch']:.2f}", f"{text['speedup'][mode]:.1f}x")
+        for name, by_docs in found["scans"].items()
+        for docs, text in by_docs.items()
+        for mode, seconds in text["seconds"].items()
+    ]  # fmt: skip
+    return [
+        Table("The torch engine against bare cuDNN", header, rows, [note]),
+        Table("Scans", ("cell, texts", "CUDA kernel", "torch's loop", "times as fast"), scans, []),
+    ]
 
 
 def with_unit(value: float, unit: str) -> str:

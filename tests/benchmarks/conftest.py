@@ -129,6 +129,10 @@ def _small() -> Dict[str, Any]:
         "seconds": {mode: {"engine": 0.0105, "cudnn": 0.01} for mode in MODES},
         "overhead": {"inference": 0.05, "training": 0.2},
     }
+    scan = {
+        "seconds": {mode: {"kernel": 0.001, "torch": 0.02} for mode in MODES},
+        "speedup": dict.fromkeys(MODES, 20.0),
+    }
     return {
         "latency": {
             "n_times": 3,
@@ -148,7 +152,13 @@ def _small() -> Dict[str, Any]:
             "extra_blank_ms": 15.0,
             "extra_ms": 20.0,
         },
-        "gpu": {"device": "cuda", "name": "a GPU", "batch_size": 128, "texts": {"short": text}},
+        "gpu": {
+            "device": "cuda",
+            "name": "a GPU",
+            "batch_size": 128,
+            "texts": {"short": text},
+            "scans": {"QRNN": {"short": scan}},
+        },
     }
 
 

@@ -169,6 +169,12 @@ def test_without_a_gpu_the_same_code_runs_on_the_cpu(quick: Dict[str, Any]) -> N
         for mode, seconds in text["seconds"].items():
             expected = seconds["engine"] / seconds["cudnn"] - 1
             assert text["overhead"][mode] == pytest.approx(expected)
+    assert set(found["scans"]) == {"QRNN", "MinGRU"}
+    for by_docs in found["scans"].values():
+        for text in by_docs.values():
+            for mode, seconds in text["seconds"].items():
+                expected = seconds["torch"] / seconds["kernel"]
+                assert text["speedup"][mode] == pytest.approx(expected)
 
 
 def test_a_gpu_that_is_asked_for_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,7 +114,7 @@ def test_products_of_any_number_of_rows_are_right(n_columns, n_k, rng):
     W = rng.standard_normal((n_columns, n_k)).astype("f")
     b = numpy.zeros(in_panels(n_columns), "f")
     b[:n_columns] = rng.standard_normal(n_columns)
-    B = packed_forward(W, (0,), n_columns, n_columns)
+    B = packed_forward("test", W, (0,), n_columns, n_columns)
     for n in range(21):
         rows = rng.permutation(30)[:n]
         expected = b[:n_columns] + A[rows].astype("float64") @ W.T
@@ -140,7 +140,7 @@ def test_products_by_weights_that_are_laid_out_for_the_way_back_are_right(n_colu
         gates[:, place * width : place * width + nO] = rng.standard_normal((9, nO))
         part = gates[:, place * width : place * width + nO].astype("float64")
         expected += part @ W[gate * nO : (gate + 1) * nO]
-    B = packed_backward(W, order, nO, width)
+    B = packed_backward("test", W, order, nO, width)
     C, zeros = numpy.empty((9, in_panels(n_columns)), "f"), numpy.zeros(in_panels(n_columns), "f")
     product(
         gates.reshape(-1), 3 * width, numpy.arange(9), B, 3 * width, zeros, 0, C.reshape(-1),

@@ -55,10 +55,15 @@ def get_engine(X: Any, cell: Optional[Cell] = None, needs_mask: bool = False) ->
             name = "numba" if _has_numba() else "numpy"
     if (name == "torch" and needs_mask) or (name == "numba" and not _is_float32(X)):
         name = "numpy"
-    engine = cast(Engine, import_module(_MODULES[name], __name__))
+    engine = _load(name)
     if cell is not None and cell.name not in engine.CELLS:
-        engine = cast(Engine, import_module(_MODULES["numpy"], __name__))
+        engine = _load("numpy")
     return engine
+
+
+@cache
+def _load(name: str) -> Engine:
+    return cast(Engine, import_module(_MODULES[name], __name__))
 
 
 @contextlib.contextmanager

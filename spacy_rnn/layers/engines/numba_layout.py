@@ -8,6 +8,7 @@ from .base import Cell
 from .numba_gemm import PANEL, in_panels
 from .numba_jit import kernel
 from .numba_simd import LANES, copy, flat, pad, transpose
+from .workspace import workspace
 
 ELMAN_TANH, ELMAN_RELU, LSTM, GRU = range(4)
 KINDS = {"elman_tanh": ELMAN_TANH, "elman_relu": ELMAN_RELU, "lstm": LSTM, "gru": GRU}
@@ -99,17 +100,28 @@ def pack_backward(W, order, nO, width, n_columns, out):  # type: ignore[no-untyp
                 copy(W, at + first, out, to, min(PANEL, n_columns - first))
 
 
-def packed_forward(W: Any, order: Tuple[int, ...], nO: int, width: int) -> Any:
-    """RETURNS (Floats1d): The panels of `pack_forward`."""
-    out = numpy.zeros(in_panels(len(order) * width) * W.shape[1], dtype="float32")
+def packed_forward(name: str, W: Any, order: Tuple[int, ...], nO: int, width: int) -> Any:
+    """RETURNS (Floats1d): The panels of `pack_forward`, in memory of this thread that the next call
+    with the same name uses again."""
+    columns = len(order) * width
+    out = _panels(name, in_panels(columns) * W.shape[1], nO == width and not columns % PANEL)
     pack_forward(flat(W), numpy.asarray(order), nO, width, W.shape[1], out)
     return out
 
 
-def packed_backward(W: Any, order: Tuple[int, ...], nO: int, width: int) -> Any:
-    """RETURNS (Floats1d): The panels of `pack_backward`."""
-    out = numpy.zeros(len(order) * width * in_panels(W.shape[1]), dtype="float32")
+def packed_backward(name: str, W: Any, order: Tuple[int, ...], nO: int, width: int) -> Any:
+    """RETURNS (Floats1d): The panels of `pack_backward`, likewise."""
+    n_columns = W.shape[1]
+    size = len(order) * width * in_panels(n_columns)
+    out = _panels(name, size, nO == width and not n_columns % PANEL)
     pack_backward(flat(W), numpy.asarray(order), nO, width, W.shape[1], out)
+    return out
+
+
+def _panels(name: str, n: int, is_full: bool) -> Any:
+    out = workspace.take(numpy, f"numba packed {name}", (n,), "float32")
+    if not is_full:
+        out.fill(0.0)
     return out
 
 

@@ -124,10 +124,9 @@ class Pass:
         )
         ldw = layout.n_panels * PANEL
         totals = loop.Gradients(
-            *(
-                numpy.zeros(n, dtype="float32")
-                for n in (layout.nI * ldw, layout.nO * ldw, layout.ld)
-            )
+            borrow_zeros("dWx", layout.nI * ldw),
+            borrow_zeros("dWh", layout.nO * ldw),
+            borrow_zeros("db", layout.ld),
         )
         loop.backward(
             self.batch.X,
@@ -208,8 +207,8 @@ class Pass:
         if "bh" in given:
             bh = layouts.padded_vector(given["bh"], (0,), nO, width)
         return loop.Weights(
-            layouts.packed_forward(given["Wx"], reads, nO, width),
-            layouts.packed_forward(given["Wh"], hears, nO, width),
+            layouts.packed_forward("Wx", given["Wx"], reads, nO, width),
+            layouts.packed_forward("Wh", given["Wh"], hears, nO, width),
             layouts.padded_vector(given["b"], reads, nO, width),
             bh,
         )
@@ -218,8 +217,8 @@ class Pass:
         given, layout = self.direction.weights, self.batch.layout
         reads, hears = self.batch.orders
         return loop.Weights(
-            layouts.packed_backward(given["Wx"], reads, layout.nO, layout.width),
-            layouts.packed_backward(given["Wh"], hears, layout.nO, layout.width),
+            layouts.packed_backward("Wx", given["Wx"], reads, layout.nO, layout.width),
+            layouts.packed_backward("Wh", given["Wh"], hears, layout.nO, layout.width),
             NO_FLOATS,
             NO_FLOATS,
         )
@@ -292,6 +291,13 @@ def borrow(name: str, n: int, dtype: str = "float32") -> Any:
     if n < MIN_KEPT:  # a small one is made faster than it is found
         return numpy.empty(n, dtype=dtype)
     return workspace.take(numpy, f"numba {name}", (n,), dtype)
+
+
+def borrow_zeros(name: str, n: int) -> Any:
+    """RETURNS (Floats1d): (n,) Likewise, zeros."""
+    array = borrow(name, n)
+    array.fill(0.0)
+    return array
 
 
 def lease(n: int, memory: List[Lease]) -> Any:

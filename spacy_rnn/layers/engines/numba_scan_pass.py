@@ -11,7 +11,7 @@ from . import numba_layout as layouts
 from . import numba_scan as scans
 from .base import Cell, Direction, GradsT, StateT
 from .numba_gemm import in_panels
-from .numba_pass import MAX_PROJECTED, NO_FLOATS, NO_INTS, borrow, lease, project
+from .numba_pass import MAX_PROJECTED, NO_FLOATS, NO_INTS, borrow, borrow_zeros, lease, project
 from .numba_simd import flat, pad
 from .workspace import Lease
 
@@ -96,7 +96,7 @@ class ScanPass:
         """Fill the columns of this direction in Y (n_tokens, ldy), and `state`."""
         layout, part = self.batch.layout, self.part
         weights = self.direction.weights
-        Wx = layouts.packed_forward(weights["Wx"], self.batch.order, layout.nO, layout.width)
+        Wx = layouts.packed_forward("Wx", weights["Wx"], self.batch.order, layout.nO, layout.width)
         b = layouts.padded_vector(weights["b"], self.batch.order, layout.nO, layout.width)
         state = layouts.padded_rows(self.direction.state[self.key][self.seqs], layout.width)
         self.G = self.S = self.initial = NO_FLOATS
@@ -138,13 +138,13 @@ class ScanPass:
         if d_final is not None and self.key in d_final:
             d_state[:, :nO] = d_final[self.key][self.seqs]
         d_carried = numpy.zeros_like(self.carried)
-        dWx = numpy.zeros(layout.window * layout.nI * layout.ld, dtype="float32")
-        db = numpy.zeros(layout.ld, dtype="float32")
+        dWx = borrow_zeros("dWx", layout.window * layout.nI * layout.ld)
+        db = borrow_zeros("db", layout.ld)
         scans.scan_back(
             self.batch.X,
             self.carried,
             self.part,
-            layouts.packed_backward(self.direction.weights["Wx"], order, nO, width),
+            layouts.packed_backward("Wx", self.direction.weights["Wx"], order, nO, width),
             layout,
             self.G,
             self.S,
