@@ -147,6 +147,15 @@ def test_lengths_that_do_not_add_up_are_an_error(rng):
         model.predict(Ragged(numpy.zeros((5, 4), "f"), numpy.array([2, 2], "i")))
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_negative_lengths_are_an_error(engine, rng):
+    layer = LSTM(3, 4)
+    layer.initialize()
+    X = Ragged(rng.standard_normal((5, 4)).astype("f"), numpy.asarray([8, -3]))
+    with use_engine(engine), pytest.raises(ValueError, match=r"E011.*lengths.*-3"):
+        layer.predict(X)
+
+
 def test_an_unknown_width_is_an_error():
     with pytest.raises(ValueError, match=r"E004.*nI"):
         LSTM(3).initialize()
