@@ -36,7 +36,7 @@ def forward(model: Model[InT, OutT], Xs: InT, is_train: bool) -> Tuple[OutT, Cal
     lengths = Yr.lengths
 
     def backprop(dYs: OutT) -> InT:
-        dYr = Ragged(flatten(model.ops, dYs), lengths)
+        dYr = Ragged(to_ragged(model.ops, dYs).dataXd, lengths)
         return to_list(backprop_layer(dYr), model.get_dim("nI"))
 
     return to_list(Yr, model.get_dim("nO")), backprop

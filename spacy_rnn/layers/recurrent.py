@@ -158,7 +158,7 @@ def run_layers(
     if packing.n_rows != X.shape[0]:
         raise ValueError(Errors.E005.format(rows=X.shape[0], total=packing.n_rows))
     if packing.n_seqs and packing.sorted_lengths[-1] < 0:
-        raise number_error("lengths", "numbers that are not negative", lengths.tolist())
+        raise number_error("lengths", "numbers that are not negative", int(lengths.min()))
     jobs = [_Job(layer, packing.n_seqs, turn, is_train) for layer, turn in zip(layers, reverse)]
     directions = [job.direction for job in jobs]
     cell = CELLS[layers[0].attrs["recurrence"]]

@@ -10,9 +10,11 @@ import contextlib
 import multiprocessing
 import os
 import threading
+from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import ContextVar
-from typing import Any, Callable, Iterator, List, Optional, Sequence
+from functools import partial
+from typing import Any, Callable, Deque, Iterator, List, Optional, Sequence
 
 from threadpoolctl import ThreadpoolController
 
@@ -78,23 +80,19 @@ class Workers:
             for task in tasks:
                 task()
             return
-        pool = self._of_size(n_helpers)
-        handed: List[Optional[Future]] = []
-        for task in tasks[1:]:
-            try:
-                handed.append(pool.submit(task))
-            except RuntimeError:  # Python is shutting down
-                handed.append(None)
+        pending = deque(tasks)
+        drain = partial(_drain, pending)
+        helpers: List[Future] = []
+        with contextlib.suppress(RuntimeError):  # Python is shutting down
+            pool = self._of_size(n_helpers)
+            helpers += [pool.submit(drain) for _ in range(n_helpers)]
         try:
-            tasks[0]()
-            for task, future in zip(reversed(tasks), reversed(handed)):
-                if future is None or future.cancel():
-                    task()
-                else:
-                    future.result()
-        except BaseException:
-            wait([future for future in handed if future is not None and not future.cancel()])
-            raise
+            drain()
+        finally:
+            begun = [helper for helper in helpers if not helper.cancel()]
+            wait(begun)
+        for helper in begun:
+            helper.result()
 
     def _of_size(self, size: int) -> ThreadPoolExecutor:
         with self._lock:
@@ -103,6 +101,20 @@ class Workers:
                 self._pool = ThreadPoolExecutor(size, thread_name_prefix="spacy-rnn")
                 self._size = size
             return self._pool
+
+
+def _drain(pending: Deque[Callable[[], Any]]) -> None:
+    """Take tasks until there are none; if one fails, the others are left undone."""
+    try:
+        while True:
+            try:
+                task = pending.popleft()
+            except IndexError:
+                return
+            task()
+    except BaseException:
+        pending.clear()
+        raise
 
 
 one_blas_thread = OneBlasThread()

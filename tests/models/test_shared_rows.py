@@ -52,7 +52,6 @@ def test_sharing_rows_does_not_change_predictions(name, engine, rng):
 def test_more_distinct_rows_than_are_kept_give_the_same(layer, engine, rng, monkeypatch):
     monkeypatch.setattr(numba_pass, "MAX_PROJECTED", 5)
     monkeypatch.setattr(numpy_engine, "MAX_PROJECTED", 5)
-    monkeypatch.setattr("spacy_rnn.layers.engines.numba_scan_pass.MAX_PROJECTED", 5)
     layer.initialize()
     Xr = shared_rows(rng, LENGTHS, 6, 20)
     with use_engine(engine):

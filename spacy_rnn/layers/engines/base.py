@@ -7,6 +7,8 @@ from thinc.types import Floats2d, FloatsXd, Ints1d
 
 from ..packing import Packing
 
+# The most distinct rows whose input products an engine keeps, for tokens to share.
+MAX_PROJECTED = 8192
 StateT = Dict[str, Floats2d]
 GradsT = Dict[str, FloatsXd]
 # (dY, d_final) -> (dX, gradients of the weights, gradients of the initial states)

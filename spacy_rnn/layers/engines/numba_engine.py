@@ -55,7 +55,7 @@ def forward(
         partial(p.forward, Y.reshape(-1), Y.shape[1], is_train) for part in passes for p in part
     ]
     workers.run(tasks, n_threads)
-    carried = Carried(X, packing, directions, batch.layout.window, batch.source)
+    carried = Carried(X, packing, directions, batch.window, batch.source)
     finals = [_gather(packing, shares, [p.state for p in part]) for part in passes]
     carried.leave(finals)
 
@@ -68,7 +68,7 @@ def forward(
         dXs: List[Any] = [
             recycler.empty(numpy, (packing.n_rows, nI), "float32") for _ in range(n_arrays)
         ]
-        if batch.layout.window > 1:  # each row's gradient is a sum
+        if batch.window > 1:  # each row's gradient is a sum
             for dX in dXs:
                 dX.fill(0.0)
 

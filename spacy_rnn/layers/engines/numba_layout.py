@@ -36,7 +36,6 @@ class Layout(NamedTuple):
     n_panels (int): Panels of columns in each of the two products.
     ldi (int): nI in whole panels.
     ldo (int): nO in whole panels.
-    window (int): How many inputs a step reads: 1.
     """
 
     kind: int
@@ -49,7 +48,6 @@ class Layout(NamedTuple):
     n_panels: int
     ldi: int
     ldo: int
-    window: int = 1
 
 
 def make_layout(cell: Cell, nI: int, nO: int) -> Layout:

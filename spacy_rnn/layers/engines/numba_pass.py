@@ -8,12 +8,10 @@ from thinc.types import Floats1d, Ints1d
 from ..packing import Packing
 from . import numba_layout as layouts
 from . import numba_loop as loop
-from .base import Cell, Direction, GradsT, StateT
+from .base import MAX_PROJECTED, Cell, Direction, GradsT, StateT
 from .numba_gemm import PANEL, in_panels
-from .workspace import Lease, recycler, workspace
+from .workspace import recycler, workspace
 
-# The most rows whose projections are kept, for tokens to share.
-MAX_PROJECTED = 8192
 # Steps of one call of the loop at prediction, so that the list of their sizes is bounded too.
 MAX_STEPS = 2**12
 MIN_KEPT = 2**14
@@ -21,11 +19,14 @@ NO_FLOATS: Any = numpy.zeros(0, dtype="float32")
 NO_INTS: Any = numpy.zeros(0, dtype="int64")
 
 
-class Batch:
-    """What all passes over a batch share.
+class BaseBatch:
+    """What all passes over a batch share: those of scans too, see `numba_scan_pass`.
 
     X (Floats1d): (n, nI), flat: the rows of the Ragged, or those that `source` names.
     source (Optional[Ints1d]): (n_tokens,) The row of X that each token has.
+    window (int): How many inputs a step reads.
+    n_projected (int): Rows of X that are projected before any step asks for them. None, if each
+        token has its own or there are too many: then each token's row is projected as it comes.
     """
 
     def __init__(
@@ -37,16 +38,25 @@ class Batch:
         X: Floats1d,
         source: Optional[Ints1d],
     ) -> None:
-        self.layout = layouts.make_layout(cell, nI, directions[0].weights["Wh"].shape[1])
         self.cell, self.packing, self.X = cell, packing, X
-        self.orders = layouts.GATE_ORDER[cell.name]
+        self.window = directions[0].window(nI)
         self.source = NO_INTS if source is None else numpy.asarray(source, dtype="int64")
-        n_distinct = X.size // nI if source is not None else 0
-        # If there are too many, each token's row is projected as it comes.
+        n_distinct = X.size // nI if source is not None and self.window == 1 else 0
         self.n_projected = n_distinct if n_distinct <= MAX_PROJECTED else 0
-        self.n_first = int(numpy.count_nonzero(packing.lengths))
+
+
+class Batch(BaseBatch):
+    """A batch for a cell with recurrent weights."""
+
+    def __init__(
+        self, cell: Cell, packing: Packing, directions: List[Direction], nI: int, *rows: Any
+    ) -> None:
+        super().__init__(cell, packing, directions, nI, *rows)
+        self.layout = layouts.make_layout(cell, nI, directions[0].weights["Wh"].shape[1])
+        self.orders = layouts.GATE_ORDER[cell.name]
+        n_first = int(numpy.count_nonzero(packing.lengths))
         # The rows of any product: tokens, or on the way back what the gates' products read.
-        n_rows = max(nI, self.layout.nO, loop.BLOCK, self.n_first, self.n_projected)
+        n_rows = max(nI, self.layout.nO, loop.BLOCK, n_first, self.n_projected)
         self.counting = numpy.arange(n_rows)
 
     @property
@@ -80,7 +90,6 @@ class Pass:
         if direction.mask is not None:
             rows = direction.mask[self.seqs]
             self.mask = layouts.padded_rows(rows, batch.layout.width).reshape(-1)
-        self.memory: List[Lease] = []
 
     def forward(self, Y: Floats1d, ldy: int, is_train: bool) -> None:
         """Fill the columns of this direction in Y (n_tokens, ldy), and `state`."""
@@ -226,13 +235,13 @@ class Pass:
     def _make_trace(self, n_rows: int, state: Dict[str, Any]) -> loop.Trace:
         """Arrays for the whole batch, with the initial states in front."""
         layout, n_first = self.batch.layout, self.n_first
-        G = lease(n_rows * layout.ld, self.memory)
+        G = keep(n_rows * layout.ld)
         kept: List[Any] = []
         for key in ("h", "c"):
             if key not in state:
                 kept.append(NO_FLOATS)
                 continue
-            array = lease((n_first + n_rows) * layout.width, self.memory)
+            array = keep((n_first + n_rows) * layout.width)
             array[: n_first * layout.width] = state[key][:n_first].reshape(-1)
             kept.append(array)
         return loop.Trace(G, *kept)
@@ -300,7 +309,6 @@ def borrow_zeros(name: str, n: int) -> Any:
     return array
 
 
-def lease(n: int, memory: List[Lease]) -> Any:
-    """RETURNS (Floats1d): (n,) Any content; until `memory`, to which it is added, is dropped."""
-    memory.append(recycler.take(4 * n))
-    return memory[-1].memory[: 4 * n].view("float32")
+def keep(n: int) -> Any:
+    """RETURNS (Floats1d): (n,) Any content; until nobody holds the array any more."""
+    return recycler.empty(numpy, (n,), "float32")

@@ -4,51 +4,39 @@ from itertools import pairwise
 from typing import Any, List, Optional, cast
 
 import numpy
-from thinc.types import Floats1d, Ints1d
+from thinc.types import Floats1d
 
 from ..packing import Packing
 from . import numba_layout as layouts
 from . import numba_scan as scans
 from .base import Cell, Direction, GradsT, StateT
 from .numba_gemm import in_panels
-from .numba_pass import MAX_PROJECTED, NO_FLOATS, NO_INTS, borrow, borrow_zeros, lease, project
+from .numba_pass import NO_FLOATS, BaseBatch, borrow, borrow_zeros, keep, project
 from .numba_simd import flat, pad
-from .workspace import Lease
 
 
-class ScanBatch:
-    """What all passes over a batch share; as `numba_pass.Batch`."""
+class ScanBatch(BaseBatch):
+    """A batch for a cell without recurrent weights."""
 
     def __init__(
-        self,
-        cell: Cell,
-        packing: Packing,
-        directions: List[Direction],
-        nI: int,
-        X: Floats1d,
-        source: Optional[Ints1d],
+        self, cell: Cell, packing: Packing, directions: List[Direction], nI: int, *rows: Any
     ) -> None:
-        weights = directions[0].weights
-        nO = weights["b"].shape[0] // cell.n_gates
+        super().__init__(cell, packing, directions, nI, *rows)
+        nO = directions[0].weights["b"].shape[0] // cell.n_gates
         width = pad(nO)
         columns = cell.n_gates * width
-        window = directions[0].window(nI)
         self.layout = scans.ScanLayout(
             kind=scans.KINDS[cell.name],
             nI=nI,
-            window=window,
+            window=self.window,
             nO=nO,
             width=width,
             columns=columns,
             ld=in_panels(columns),
-            ldi=in_panels(window * nI),
+            ldi=in_panels(self.window * nI),
         )
-        self.cell, self.packing, self.X = cell, packing, X
         self.order = tuple(range(cell.n_gates))
-        self.source = NO_INTS if source is None else numpy.asarray(source, dtype="int64")
-        n_distinct = X.size // nI if source is not None and window == 1 else 0
-        self.n_projected = n_distinct if n_distinct <= MAX_PROJECTED else 0
-        self.counting = numpy.arange(max(window * nI, scans.BLOCK, self.n_projected))
+        self.counting = numpy.arange(max(self.window * nI, scans.BLOCK, self.n_projected))
 
     @property
     def work(self) -> int:
@@ -90,7 +78,6 @@ class ScanPass:
         self.carried = NO_FLOATS
         if batch.layout.window > 1:
             self.carried = flat(direction.state["x"][seqs])
-        self.memory: List[Lease] = []
 
     def forward(self, Y: Floats1d, ldy: int, is_train: bool) -> None:
         """Fill the columns of this direction in Y (n_tokens, ldy), and `state`."""
@@ -102,8 +89,8 @@ class ScanPass:
         self.G = self.S = self.initial = NO_FLOATS
         if is_train:
             self.initial = state.reshape(-1).copy()
-            self.G = lease(part.n_rows * layout.ld, self.memory)
-            self.S = lease(part.n_rows * layout.width, self.memory)
+            self.G = keep(part.n_rows * layout.ld)
+            self.S = keep(part.n_rows * layout.width)
         scans.scan(
             self.batch.X,
             project(self.batch, Wx, b),

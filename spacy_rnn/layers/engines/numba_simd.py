@@ -48,8 +48,7 @@ def array_data(context: Any, builder: Any, array_type: Any, value: Any) -> Any:
 
 def load_at(builder: Any, pointer: Any) -> Any:
     """RETURNS (ir.Value): The vector at any address, aligned or not."""
-    value = builder.load(builder.bitcast(pointer, _IR_VECTOR.as_pointer()), align=4)
-    return value
+    return builder.load(builder.bitcast(pointer, _IR_VECTOR.as_pointer()), align=4)
 
 
 def store_at(builder: Any, value: Any, pointer: Any) -> None:

@@ -10,7 +10,7 @@ from thinc.api import get_array_module
 from thinc.types import Floats2d, Floats3d, Ints1d
 
 from ..packing import Packing, Segment
-from .base import Cell, Direction, GradsT, ResultT, StateT
+from .base import MAX_PROJECTED, Cell, Direction, GradsT, ResultT, StateT
 from .inputs import Inputs
 from .numpy_cells import KERNELS
 from .numpy_kernel import BaseKernel, Trace
@@ -21,8 +21,6 @@ USES_BLAS = True
 # Rows that are worked on at a time: their gates stay in the CPU's cache. At prediction it bounds
 # the working memory as well, whatever the batch.
 MAX_ROWS = 2048
-# The most rows whose projections are kept, for tokens to share.
-MAX_PROJECTED = 8192
 
 
 def forward(

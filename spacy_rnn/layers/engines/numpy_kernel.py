@@ -6,6 +6,7 @@ Arrays have the directions as their first axis: D is 1 or 2. `row` counts packed
 folded into the weights: halving is exact, and tanh is vectorized where a logistic function is not.
 """
 
+from abc import ABC, abstractmethod
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from .base import GradsT
@@ -37,7 +38,7 @@ class Trace:
         self.outputs: Floats3d = states["h"][:, n_first:] if "h" in states else None
 
 
-class BaseKernel:
+class BaseKernel(ABC):
     """One cell with its weights laid out for the loop: what scans have too, see `numpy_scan`.
 
     xp: The arrays' module.
@@ -100,6 +101,7 @@ class BaseKernel:
         """
         self.projected = self.xp.matmul(X, self.WxT) + self.b  # (D, n, nG*nO)
 
+    @abstractmethod
     def run(
         self, trace: Trace, Xp: Floats3d, rows: slice, steps: StepsT, mask: Optional[Floats3d]
     ) -> None:
@@ -107,7 +109,6 @@ class BaseKernel:
 
         mask (Optional[Floats3d]): (D, n_seqs, nO) Multiplies h on its way into the gates.
         """
-        raise NotImplementedError
 
     def start_back(self, trace: Trace) -> Floats3d:
         """Get ready for the way back.
@@ -121,6 +122,7 @@ class BaseKernel:
         shape = (*trace.gates.shape[:2], self.nO)
         trace.saved[name] = workspace.take(self.xp, name, shape, trace.gates.dtype)
 
+    @abstractmethod
     def run_back(
         self,
         trace: Trace,
@@ -140,7 +142,6 @@ class BaseKernel:
         d_state (Dict[str, Floats3d]): (D, n_seqs, nO) each, changed in place.
         d_gates (Floats3d): (D, n_rows, nG*nO) Of which these rows are filled.
         """
-        raise NotImplementedError
 
     def gradients(
         self, trace: Trace, d_gates: Floats3d, Xp: Floats3d
@@ -191,6 +192,7 @@ class Kernel(BaseKernel):
         for n, row, previous in steps:
             self.step(trace, n, row, previous, None if mask is None else mask[:, :n])
 
+    @abstractmethod
     def step(self, trace: Trace, n: int, row: int, previous: int, mask: Optional[Floats3d]) -> None:
         """Fill the rows of one step.
 
@@ -199,7 +201,6 @@ class Kernel(BaseKernel):
         previous (int): The first row of what they carry, among the rows of the states.
         mask (Optional[Floats3d]): (D, n, nO) Multiplies h on its way into the gates.
         """
-        raise NotImplementedError
 
     def start_back(self, trace: Trace) -> Floats3d:
         self.room(trace, "h_previous")
@@ -226,6 +227,7 @@ class Kernel(BaseKernel):
             dh += dH[:, row - rows.start : row - rows.start + n]
             self.step_back(trace, d_gates, d_state, n, row, None if mask is None else mask[:, :n])
 
+    @abstractmethod
     def factors(self, trace: Trace, rows: slice, previous_rows: Any, out: Floats3d) -> None:
         """What of the gradient can be computed for many rows before the loop: the factors by which
         the gradient of the state reaches each gate. The loop turns them into that of the gates.
@@ -234,8 +236,8 @@ class Kernel(BaseKernel):
         previous_rows (Ints1d): (n,) Of the states, the row that each of them began from.
         out (Floats3d): (D, n, nG*nO)
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def step_back(
         self,
         trace: Trace,
@@ -251,7 +253,6 @@ class Kernel(BaseKernel):
         d_state (Dict[str, Floats3d]): (D, n_seqs, nO) each, with the gradient of the outputs of
             this step added; changed in place.
         """
-        raise NotImplementedError
 
     def gradients(
         self, trace: Trace, d_gates: Floats3d, Xp: Floats3d
