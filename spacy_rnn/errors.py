@@ -127,7 +127,139 @@ class Errors(metaclass=_WithCodes):
         "The gradient of {what} that was given to the callback of '{name}' has the shape {found}, "
         "but expected {expected}: that of {what} itself."
     )
-
+    E030 = (
+        "Cannot read texts from {path}: found {found}. Expected a file, a folder or a list of "
+        "them. Correct the path (of `spacy train`: in [paths], or with --paths.train FILE)."
+    )
+    E031 = (
+        "Cannot read texts from {path}: found {found}. Expected files whose names end in .txt, "
+        ".jsonl or .spacy, or in one of these and .gz or .bz2. Rename or convert the file."
+    )
+    E032 = (
+        "Line {line} of {path} is not valid UTF-8 (byte {byte}). Save the file as UTF-8, for "
+        "instance with: iconv -f WINDOWS-1252 -t UTF-8 OLD > NEW"
+    )
+    E033 = (
+        "Invalid JSON at {where}: {reason}. Expected one object a line, such as "
+        '{{"text": "So good!"}}.'
+    )
+    E034 = (
+        "No text at {where}: found {found}, expected an object with a string at '{key}'. If the "
+        "text stands at another key, set text_key to it."
+    )
+    E035 = (
+        "No label at {where}: found {found}, expected at '{key}' a string, or an object of labels "
+        "with numbers, or null. Correct the line, or set label_key to another key, or to null."
+    )
+    E036 = (
+        "{path} is damaged or was cut short: {reason}. Restore it from where it came from, or "
+        "make it again."
+    )
+    E037 = (
+        "Found no text in {path}. Expected at least one document that is not blank and has "
+        "min_length = {min_length} tokens or more. Check the path, or lower min_length."
+    )
+    E040 = (
+        "The setting {what} of the optimizer {name} must be {expected}, but got {found}. Correct "
+        "it in [training.optimizer], or in the call."
+    )
+    E041 = (
+        "The optimizer's groups {patterns} match no parameter. Patterns are compared with the "
+        "names of layers, and with these names of parameters: {paths}. Correct the patterns, or "
+        "leave them out."
+    )
+    E042 = (
+        "The file of figures {path} can't be written: {reason}. Set output_file in "
+        "[training.logger] to a file in a folder that you may write to, or leave it out."
+    )
+    E050 = (
+        "Doc {i}, which begins with {text}, has no surprisals to draw, or was cut into other "
+        "tokens since they were written. Run a pipeline with an rnn_lm over the text: doc = "
+        "nlp(text)"
+    )
+    E051 = (
+        "The alternatives in doc.user_data['{key}'] of doc {i} cannot be drawn: {found}. Expected, "
+        "for each token, a list of pairs of a text and its bits, as lm.alternatives(doc) returns "
+        "it."
+    )
+    E052 = (
+        "Cannot draw an object of type {found}. Expected a Doc, or several: "
+        "surprisal(nlp(text)), surprisal([doc, another])."
+    )
+    E053 = (
+        "Showing a picture in a notebook needs IPython, which is not installed. Install it with: "
+        "pip install ipython. Or pass jupyter=False, to get the HTML as a string."
+    )
+    E054 = (
+        "Cannot load the pipeline {name}: {reason}. Expected the folder of a trained pipeline, "
+        "such as training/model-best, or the name of an installed one."
+    )
+    E055 = (
+        "The pipeline {name} has no language model. Its components are: {components}. Expected one "
+        "that was made by the factory rnn_lm; train one with configs/lm_word.cfg."
+    )
+    E056 = (
+        "The pipeline {name} has {found} language models, so it must be said which one is meant. "
+        "Add --component NAME, with one of: {components}."
+    )
+    E057 = "The pipeline {name} has no language model named '{found}'. Its own: {components}."
+    E058 = "{option} and {other} exclude each other: {reason}. Leave one of them out."
+    E059 = "The file {path} cannot be {verb}: {reason}. {advice}"
+    E060 = (
+        "Cannot read the vocabulary of a language model: {reason}. Expected what `spacy init "
+        "labels` writes. Make the file anew, or leave the labels out to have the vocabulary "
+        "learned."
+    )
+    E061 = (
+        "The vocabulary has the unit {unit!r} twice, so its number would not be known. Leave one "
+        "of them out."
+    )
+    E062 = "The vocabulary of a model of characters has {unit}, which is not one character."
+    E063 = (
+        "A doc has no surprisals to score, or was cut into other tokens since they were written. "
+        "Run the whole pipeline over the text, as nlp.evaluate does, and change tokens before "
+        "rnn_lm."
+    )
+    E064 = (
+        "Cannot add units to a vocabulary of {n_old} to make it {n_new}: one of the cutoffs "
+        "{cutoffs} of the adaptive softmax is between the two, and its cluster would have no "
+        "weights. Add fewer units, or train the model with other cutoffs."
+    )
+    E065 = (
+        "The vocabulary that was given to '{name}' is one of the unit '{found}', but the model's "
+        "is '{expected}'. Set unit in the [model] block to it, or give the other vocabulary."
+    )
+    E066 = (
+        "'{name}' found no text to learn a vocabulary from: the training data has no units that "
+        "are frequent enough. Check the path of the corpus, or lower min_freq in "
+        "[initialize.components.{name}]."
+    )
+    E067 = (
+        "'{name}' has no tokenizer to make docs with. Use it as a component of a pipeline: "
+        "nlp.add_pipe(...), or spacy.load(...)."
+    )
+    E068 = (
+        "The labels {unknown} are not among those that the language model was trained with: "
+        "{labels}."
+    )
+    E069 = (
+        "'{name}' depends on a vector, but the first training doc has none. Set [initialize] "
+        "vectors to word vectors, or put an array into doc.user_data['{key}'] of each training doc."
+    )
+    E070 = (
+        "'{name}' is a model of subwords, which knows every text already, so no units can be "
+        "added. Train it again to have other ones."
+    )
+    E071 = (
+        'A language model with condition = "vector" cannot be trained on windows of streams, '
+        'which do '
+        "not keep the vectors of their documents. Use a batcher of whole documents, such as "
+        "spacy.batch_by_sequence.v1."
+    )
+    E072 = (
+        "'{given}' was given, but the condition of this language model is: {condition}. Leave it "
+        "out, or train a model with condition = \"{given}\"."
+    )
 
 def number_error(what: str, expected: str, found: Any) -> ValueError:
     """RETURNS (ValueError): The error for an argument outside its range."""
@@ -141,4 +273,9 @@ class Warnings(metaclass=_WithCodes):
         "numba is installed but can't be used, so the recurrent layers run on NumPy alone, which "
         "gives the same results more slowly: {error}. Install versions that fit together: "
         "pip install -U 'spacy-rnn[fast]'."
+    )
+    W040 = (
+        "The optimizer's groups do not reach the parameters of a component that steps one "
+        "parameter at a time, as spaCy's own components do: those learn at the full learn rate. "
+        "Leave the groups out, or list the component in [training] frozen_components."
     )

@@ -92,3 +92,15 @@ def drop_leaks(parts: Parts) -> Tuple[Parts, Dict[str, int]]:
         taken.update(text for text, _ in folded)
     dropped = {name: len(parts[name]) - len(kept[name]) for name in PARTS}
     return {name: kept[name] for name in PARTS}, {n: c for n, c in dropped.items() if c}
+
+
+def part_by_place(place: int) -> str:
+    """Deal out texts in the order that they come in, without reading them all: every tenth is test,
+    and of the others every tenth is dev, so that each part has texts from everywhere.
+
+    place (int): Of the text, counted from 0. The tenth is the first of test, the sixth of dev.
+    RETURNS (str): "train", "dev" or "test".
+    """
+    if place % 10 == 9:
+        return "test"
+    return "dev" if (place - place // 10) % 10 == 5 else "train"

@@ -21,9 +21,22 @@ _SHAPES: Dict[str, Dict[str, Tuple[str, ...]]] = {
     "hashembed": {"E": ("nV", "nO")},
     "static_vectors": {"W": ("nO", "nI")},
     "pool": {"Q": ("nI",)},
+    "embedding": {"E": ("nV", "nO")},
+    "sampled_softmax": {"W": ("nO", "nI"), "b": ("nO",)},
+    "adaptive_softmax": {"b": ("nO",)},
 }
 # Attributes of layers that a config chooses, and that loading must not change.
-_CHOICES = ("recurrence", "window", "bidirectional", "pooling", "multi_label")
+_CHOICES = (
+    "recurrence",
+    "window",
+    "bidirectional",
+    "pooling",
+    "multi_label",
+    "unit",
+    "condition",
+    "cutoffs",
+    "factor",
+)
 
 
 @contextlib.contextmanager

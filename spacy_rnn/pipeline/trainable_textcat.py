@@ -8,10 +8,11 @@ import srsly
 from spacy.pipeline.textcat import TextCategorizer
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
-from thinc.api import Optimizer, set_dropout_rate
+from thinc.api import NumpyOps, Optimizer, set_dropout_rate, to_numpy
 from thinc.types import Floats2d
 
 from ..errors import Errors, number_error
+from ..training.steps import StepStats, finish_update
 from .cross_entropy import (
     ClassWeightsT,
     LabelCounts,
@@ -35,11 +36,15 @@ class CrossEntropyTextcat(TextCategorizer):
 
     The mean over the docs of a batch is taken, so neither the loss nor the gradient depends on
     the size of the batch.
+
+    steps (StepStats): What its steps came to; see `spacy_rnn.training.steps`.
     """
 
     exclusive: bool
+    steps: StepStats
 
     def _configure_loss(self, class_weights: ClassWeightsT, label_smoothing: float) -> None:
+        self.steps = StepStats()
         check_class_weights(self.name, class_weights)
         if not 0.0 <= label_smoothing < 1.0:
             raise number_error("label_smoothing", "at least 0 and less than 1", label_smoothing)
@@ -99,6 +104,41 @@ class CrossEntropyTextcat(TextCategorizer):
             self.finish_update(sgd)
         losses[self.name] += loss
         return losses
+
+    def finish_update(self, sgd: Optimizer) -> None:
+        """Take a step with the gradients so far, unless one of them is not finite: then the step
+        is left out, and counted in `steps`.
+
+        sgd (Optimizer): The optimizer. Those of this package clip all gradients as a whole.
+        """
+        finish_update(self.model, sgd, self.steps)
+
+    def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
+        """Score a batch of examples. While training, the optimizer is told their cross-entropy.
+
+        examples (Iterable[Example]): The examples, with predictions.
+        RETURNS (Dict[str, Any]): The scores.
+        """
+        examples = list(examples)
+        if self.steps.is_observed and examples:
+            self.steps.observe(self._evaluation_loss(examples))
+        return cast(Dict[str, Any], super().score(examples, **kwargs))
+
+    def _evaluation_loss(self, examples: Sequence[Example]) -> float:
+        """RETURNS (float): The mean cross-entropy, in nats, of what was predicted."""
+        cats = [eg.predicted.cats for eg in examples]
+        scores = [[table.get(label, 0.0) for label in self.labels] for table in cats]
+        truths, known = self._examples_to_truth(examples)
+        ops = NumpyOps()
+        loss, _ = cross_entropy(
+            ops,
+            ops.asarray2f(scores),
+            ops.asarray2f(to_numpy(truths)),
+            ops.asarray2f(to_numpy(known)),
+            ops.alloc2f(1, len(self.labels)) + 1.0,
+            exclusive=self.exclusive,
+        )
+        return loss
 
     def get_loss(self, examples: Iterable[Example], scores: Floats2d) -> Tuple[float, Any]:
         """The loss of a batch of predictions.

@@ -15,8 +15,9 @@ import numpy
 from numpy.lib.array_utils import byte_bounds
 
 IN_CUPY = {
-    "add", "asarray", "ascontiguousarray", "concatenate", "empty", "empty_like", "matmul",
-    "maximum", "multiply", "ones", "split", "stack", "subtract", "tanh", "zeros", "zeros_like",
+    "add", "asarray", "ascontiguousarray", "concatenate", "divide", "empty", "empty_like", "matmul",
+    "maximum", "multiply", "ones", "split", "sqrt", "stack", "subtract", "tanh", "zeros",
+    "zeros_like",
 }  # fmt: skip
 COMPILER = shutil.which("g++")
 # What CUDA adds to the language, for one thread at a time.

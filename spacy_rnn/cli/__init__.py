@@ -1,0 +1,15 @@
+"""The commands of `python -m spacy rnn`, one in each file.
+
+spaCy imports this module, by its entry point, when its own command line starts.
+"""
+
+from spacy.cli._util import app
+
+from .common import rnn_cli
+from .generate import generate_cli
+from .info import info_cli
+from .surprisal import surprisal_cli
+
+__all__ = ["generate_cli", "info_cli", "rnn_cli", "surprisal_cli"]
+
+app.add_typer(rnn_cli)

@@ -1,0 +1,328 @@
+"""What a language model predicts: words, characters or subwords, and their numbers."""
+
+from collections import Counter
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, cast
+
+import numpy
+from spacy.attrs import ORTH
+from spacy.strings import hash_string  # type: ignore[attr-defined]
+from spacy.tokens import Doc, Span
+from thinc.model import deserialize_attr, serialize_attr
+
+from ..errors import Errors
+from .spacing import Spacing
+from .spelling import Spelling
+from .subwords import Subwords, train_subwords
+
+UNITS = ("word", "char", "subword")
+# What a unit is left out below, and how many are kept, if nothing is said.
+MIN_FREQ = {"word": 3, "char": 1, "subword": 2}
+MAX_SIZE = {"word": 50_000, "char": 0, "subword": 8_000}
+END, UNKNOWN = 0, 1
+SPECIALS = ("</s>", "<unk>")
+
+
+class Units(NamedTuple):
+    """The units of a stretch of text.
+
+    ids (Ints1d): (n,) Their numbers.
+    tokens (Ints1d): (n,) The token that each belongs to, counted from the first.
+    """
+
+    ids: numpy.ndarray
+    tokens: numpy.ndarray
+
+
+class Vocabulary:
+    """The units that a model knows, and how a doc is cut into them.
+
+    Number 0 is the end symbol, which also begins each document, and number 1 stands for all
+    unknown units; neither can be written by a text, whatever is in it. The others follow by falling
+    frequency.
+
+    kind (str): "word" (spaCy's tokens), "char" (the characters of the text, whitespace included) or
+        "subword" (learned pieces of tokens; the space before a token is a part of its first piece).
+    units (Sequence[str]): The known units, without the special symbols.
+    specials (Tuple[str, str]): How the end symbol and the unknown one are shown.
+    subwords (str): With "subword": the trained tokenizer, as JSON.
+    spacing (Optional[Spacing]): With "word": which words have spaces beside them.
+    spelling (Optional[Spelling]): What it costs to spell an unknown unit.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        units: Sequence[str] = (),
+        *,
+        specials: Sequence[str] = SPECIALS,
+        subwords: str = "",
+        spacing: Optional[Spacing] = None,
+        spelling: Optional[Spelling] = None,
+    ) -> None:
+        if kind not in UNITS:
+            raise ValueError(Errors.E009.format(what="unit", found=kind, expected=", ".join(UNITS)))
+        self.kind = kind
+        self.units: List[str] = list(units)
+        if len(set(self.units)) != len(self.units):
+            twice = next(unit for unit, n in Counter(self.units).items() if n > 1)
+            raise ValueError(Errors.E061.format(unit=twice))
+        self.specials = list(specials)
+        self.subwords = subwords
+        self.spacing = spacing or Spacing.of([], self.units)
+        self.spelling = spelling or Spelling({})
+        self.pieces = Subwords(subwords) if subwords else None
+        self._numbers = {unit: number for number, unit in enumerate(self.units, start=2)}
+        keys = [_key(kind, unit) for unit in self.units]
+        order = numpy.argsort(numpy.asarray(keys, dtype="uint64"), kind="stable")
+        self._keys = numpy.asarray(keys, dtype="uint64")[order]
+        self._ids = (order + 2).astype("int32")
+
+    def __deepcopy__(self, memo: Any) -> "Vocabulary":
+        return self  # it never changes
+
+    def __len__(self) -> int:
+        """RETURNS (int): How many numbers there are, with the special symbols."""
+        return len(self.units) + len(SPECIALS)
+
+    def __contains__(self, unit: str) -> bool:
+        return unit in self._numbers
+
+    def number(self, unit: str) -> int:
+        """RETURNS (int): The number of a unit, that of the unknown one if it has none."""
+        return self._numbers.get(unit, UNKNOWN)
+
+    def shown(self, number: int) -> str:
+        """RETURNS (str): A unit by its number; for special symbols their name."""
+        return self.specials[number] if number < len(SPECIALS) else self.units[number - 2]
+
+    @classmethod
+    def learn(
+        cls,
+        kind: str,
+        docs: Iterable[Doc],
+        *,
+        min_freq: Optional[int] = None,
+        max_size: Optional[int] = None,
+        subword_model: str = "bpe",
+        specials: Sequence[str] = SPECIALS,
+    ) -> "Vocabulary":
+        """Count the units of a corpus, in one pass and in memory for its types alone.
+
+        kind (str): See above.
+        docs (Iterable[Doc]): The corpus.
+        min_freq (Optional[int]): Units that are rarer are unknown. By default 3 for words, 1 for
+            characters, 2 for subwords.
+        max_size (Optional[int]): No more than this many units, 0 for no limit. By default 50,000
+            words, 8,000 subwords.
+        subword_model (str): "bpe" or "unigram".
+        specials (Sequence[str]): How the end symbol and the unknown one are shown.
+        RETURNS (Vocabulary): What was found.
+        """
+        cls(kind)  # an error for an unknown kind, before the corpus is read
+        min_freq = MIN_FREQ[kind] if min_freq is None else min_freq
+        max_size = MAX_SIZE[kind] if max_size is None else max_size
+        counts = Counts(kind)
+        for doc in docs:
+            counts.add(doc)
+        if kind == "subword":
+            trained = train_subwords(counts.units, subword_model, min_freq, max_size)
+            pieces = Subwords(trained).count(counts.units)
+            return cls(kind, pieces, specials=specials, subwords=trained)
+        ordered = sorted(counts.units.items(), key=lambda item: (-item[1], item[0]))
+        kept = [unit for unit, count in ordered if count >= min_freq]
+        kept = kept[:max_size] if max_size else kept
+        rare = dict(ordered[len(kept) :])
+        return cls(
+            kind,
+            kept,
+            specials=specials,
+            spacing=Spacing.of(counts.spaces.items(), kept) if kind == "word" else None,
+            spelling=Spelling.of(rare),
+        )
+
+    def grown(self, units: Iterable[str]) -> "Vocabulary":
+        """RETURNS (Vocabulary): With more units behind those that are there."""
+        known = set(self.units)
+        added = [unit for unit in dict.fromkeys(units) if unit not in known]
+        return Vocabulary(
+            self.kind,
+            [*self.units, *added],
+            specials=self.specials,
+            subwords=self.subwords,
+            spacing=self.spacing.padded(len(self.units) + len(added)),
+            spelling=self.spelling,
+        )
+
+    def encode(
+        self,
+        doc: Doc,
+        start: int = 0,
+        end: Optional[int] = None,
+        *,
+        before: str = "",
+        is_end: bool = True,
+    ) -> Units:
+        """Cut tokens of a doc into units.
+
+        start (int): The first token.
+        end (Optional[int]): The one behind the last; None for that of the doc.
+        before (str): The space before the first token.
+        is_end (bool): Whether a document ends with the last token, so that the space behind it is
+            no other token's. With "subword" both count.
+        RETURNS (Units): Their numbers, without the end symbol.
+        """
+        end = len(doc) if end is None else end
+        n_tokens = end - start
+        if not n_tokens:
+            return Units(numpy.zeros(0, dtype="int32"), numpy.zeros(0, dtype="int32"))
+        if self.kind == "word":
+            keys = doc.to_array(ORTH)[start:end]
+            return Units(self._find(keys), numpy.arange(n_tokens, dtype="int32"))
+        if self.kind == "subword":
+            assert self.pieces is not None
+            pieces = [
+                self.pieces.cut(piece) for piece in _with_spaces(doc[start:end], before, is_end)
+            ]
+            ids: Any = [self.number(unit) for piece in pieces for unit in piece]
+            lengths = [len(piece) for piece in pieces]
+        else:
+            texts = [token.text_with_ws for token in doc[start:end]]
+            points = _code_points("".join(texts))
+            lengths = [len(text) for text in texts]
+            ids = self._find(points.astype("uint64"))
+        tokens = numpy.repeat(numpy.arange(n_tokens, dtype="int32"), lengths)
+        return Units(numpy.asarray(ids, dtype="int32"), tokens)
+
+    def encode_text(self, text: str) -> numpy.ndarray:
+        """RETURNS (Ints1d): The numbers of the characters of a text. Only for "char"."""
+        return self._find(_code_points(text).astype("uint64"))
+
+    def unknown_texts(self, doc: Doc) -> List[str]:
+        """RETURNS (List[str]): The units of a doc that are unknown, as they are written."""
+        if self.kind == "subword":
+            return []
+        ids, tokens = self.encode(doc)
+        if self.kind == "word":
+            return [doc[int(i)].text for i in tokens[ids == UNKNOWN]]
+        text = doc.text
+        return [text[i] for i in numpy.nonzero(ids == UNKNOWN)[0]]
+
+    def _find(self, keys: numpy.ndarray) -> numpy.ndarray:
+        """RETURNS (Ints1d): The numbers of units by their keys."""
+        if not len(self._keys):
+            return numpy.full(len(keys), UNKNOWN, dtype="int32")
+        places = numpy.searchsorted(self._keys, keys).clip(max=len(self._keys) - 1)
+        found = numpy.where(self._keys[places] == keys, self._ids[places], UNKNOWN)
+        return cast(numpy.ndarray, found.astype("int32"))
+
+    def to_dict(self) -> Dict[str, Any]:
+        """RETURNS (Dict[str, Any]): Plain data, from which `from_dict` makes the same."""
+        return {
+            "kind": self.kind,
+            "units": self.units,
+            "specials": self.specials,
+            "subwords": self.subwords,
+            "spacing": self.spacing.to_dict(),
+            "spelling": self.spelling.counts,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Dict[str, Any]) -> "Vocabulary":
+        """RETURNS (Vocabulary): From what `to_dict` made.
+
+        RAISES (ValueError): If something is missing, or is of another type.
+        """
+        try:
+            return cls(
+                data["kind"],
+                data["units"],
+                specials=data["specials"],
+                subwords=data["subwords"],
+                spacing=Spacing.from_dict(data["spacing"]),
+                spelling=Spelling(data["spelling"]),
+            )
+        except (KeyError, TypeError, AttributeError) as e:
+            raise ValueError(Errors.E060.format(reason=f"{type(e).__name__}: {e}")) from e
+
+
+class Counts:
+    """What `Vocabulary.learn` counts.
+
+    units (Counter): How often each unit occurs; with "subword" how often each token does, with the
+        space before it.
+    spaces (Dict[str, List[int]]): Of each word: how often it occurs within a doc with a word before
+        it, with a space there, with a word behind it, and with a space there.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.units: "Counter[str]" = Counter()
+        self.spaces: Dict[str, List[int]] = {}
+
+    def add(self, doc: Doc) -> None:
+        """Count the units of a doc."""
+        if self.kind == "char":
+            self.units.update(doc.text)
+        elif self.kind == "subword":
+            self.units.update(_with_spaces(doc[:], "", True))
+        else:
+            words = [token.text for token in doc]
+            self.units.update(words)
+            self._add_spaces(words, [bool(token.whitespace_) for token in doc])
+
+    def _add_spaces(self, words: List[str], spaces: List[bool]) -> None:
+        for left, right, is_space in zip(words, words[1:], spaces):
+            for word, at in ((right, 0), (left, 2)):
+                counts = self.spaces.get(word)
+                if counts is None:
+                    counts = self.spaces[word] = [0, 0, 0, 0]
+                counts[at] += 1
+                counts[at + 1] += is_space
+
+
+def _key(kind: str, unit: str) -> int:
+    """What a unit is found by: spaCy's hash of a word, the code point of a character."""
+    if kind == "char":
+        if len(unit) != 1:
+            raise ValueError(Errors.E062.format(unit=repr(unit)))
+        return ord(unit)
+    return cast(int, hash_string(unit))
+
+
+def _code_points(text: str) -> numpy.ndarray:
+    return numpy.frombuffer(text.encode("utf-32-le", errors="surrogatepass"), dtype="<u4")
+
+
+def _with_spaces(tokens: Span, before: str, is_end: bool) -> Iterator[str]:
+    """The texts of tokens, each with the space before it, and the last, if it is the last of the
+    document, also with the one behind it: together the text of the document."""
+    last = len(tokens) - 1
+    for i, token in enumerate(tokens):
+        yield before + token.text + (token.whitespace_ if is_end and i == last else "")
+        before = token.whitespace_
+
+
+def match_units(old: Vocabulary, new: Vocabulary) -> Tuple[numpy.ndarray, numpy.ndarray]:
+    """Where the rows of one vocabulary are in another: by their strings, never by their numbers.
+
+    RETURNS (Tuple[Ints1d, Ints1d]): Numbers in the new one, and for each that in the old one, of
+        all units that both have. The special symbols are among them.
+    """
+    pairs = [(number, old.number(unit)) for number, unit in enumerate(new.units, start=2)]
+    pairs = [(END, END), (UNKNOWN, UNKNOWN)] + [pair for pair in pairs if pair[1] != UNKNOWN]
+    table = numpy.asarray(pairs, dtype="int64")
+    return table[:, 0], table[:, 1]
+
+
+@serialize_attr.register(Vocabulary)
+def _serialize(_: Any, value: Vocabulary, name: str, model: Any) -> bytes:
+    import srsly
+
+    return cast(bytes, srsly.msgpack_dumps(value.to_dict()))
+
+
+@deserialize_attr.register(Vocabulary)
+def _deserialize(_: Any, value: bytes, name: str, model: Any) -> Vocabulary:
+    import srsly
+
+    return Vocabulary.from_dict(cast(Dict[str, Any], srsly.msgpack_loads(value)))

@@ -1,0 +1,381 @@
+"""`rnn_lm`: a recurrent language model that is trained, scores texts and writes them."""
+
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple, cast
+
+import numpy
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example, validate_examples
+from spacy.vocab import Vocab
+from thinc.api import Config, Model, Optimizer, set_dropout_rate
+from thinc.types import Floats1d
+
+from ..errors import Errors
+from ..models.lm_parts import embedding_of, parts, set_vocabulary, vocabulary_of
+from ..models.reading import step, surprisals
+from ..models.vocabulary import SPECIALS, Vocabulary
+from ..scorers import lm_score
+from ..training.steps import StepStats, finish_update
+from .condition import condition_state, learn_condition
+from .grow import grow_model
+from .lm_batch import make_batch
+from .lm_saving import SavedLanguageModel
+from .stream_states import StreamStates
+from .surprisal import annotate, register_extensions
+from .writing import Writer
+
+# The choice for some hundred thousand words to a few million, on a CPU:
+# - Words: their surprisal is what is asked for most, and they train fastest to something useful.
+# - One LSTM layer of 256, tied to the embedding, so that rare words learn from where they are read
+#   as well as from where they are predicted.
+default_model_config = """
+[model]
+@architectures = "spacy-rnn.LanguageModel.v1"
+unit = "word"
+cell = "lstm"
+width = 256
+depth = 1
+embed_width = null
+tied = true
+softmax = null
+dropout = 0.0
+embed_dropout = 0.0
+recurrent_dropout = 0.0
+weight_dropout = 0.0
+ar = 0.0
+tar = 0.0
+condition = null
+"""
+DEFAULT_MODEL = Config().from_str(default_model_config)["model"]
+SCORE_WEIGHTS: Dict[str, Optional[float]] = {
+    "lm_score": 1.0,
+    "lm_perplexity": None,
+    "lm_bits_per_char": None,
+    "lm_bits_per_token": None,
+}
+register_extensions()
+
+
+@Language.factory(
+    "rnn_lm",
+    assigns=["doc._.surprisal", "doc._.perplexity", "span._.surprisal", "token._.surprisal"],
+    default_config={
+        "model": DEFAULT_MODEL,
+        "scorer": {"@scorers": "spacy-rnn.lm_scorer.v1"},
+    },
+    default_score_weights=SCORE_WEIGHTS,
+)
+def make_language_model(
+    nlp: Language, name: str, model: Model[List[Doc], List[Floats1d]], scorer: Optional[Callable]
+) -> "RNNLanguageModel":
+    """Create a language model.
+
+    nlp (Language): The pipeline.
+    name (str): Name of the component.
+    model (Model[List[Doc], List[Floats1d]]): Predicts the surprisals of a doc's units.
+    scorer (Optional[Callable]): The scoring method.
+    RETURNS (RNNLanguageModel): The component.
+    """
+    return RNNLanguageModel(nlp.vocab, model, name, scorer=scorer, make_doc=nlp.tokenizer)
+
+
+class RNNLanguageModel(SavedLanguageModel):
+    """A recurrent language model.
+
+    In a pipeline it writes the surprisal of each token. It is trained by reading: windows of
+    parallel streams, as `spacy-rnn.batch_by_stream.v1` cuts them, each from the state that the one
+    before it has left; or whole docs, as any other batcher gives them.
+    """
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model[List[Doc], List[Floats1d]],
+        name: str = "rnn_lm",
+        *,
+        scorer: Optional[Callable] = lm_score,
+        make_doc: Optional[Callable[[str], Doc]] = None,
+    ) -> None:
+        self.vocab = vocab
+        self.model = model
+        self.name = name
+        self.scorer = scorer
+        self.cfg: Dict[str, Any] = {}
+        self.steps = StepStats()
+        self._make_doc = make_doc
+        self._streams = StreamStates()
+        self._rate_scale = 1.0
+        self._writer: Optional[Writer] = None
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """RETURNS (Vocabulary): The units that the model knows."""
+        return vocabulary_of(self.model)
+
+    @property
+    def label_data(self) -> Dict[str, Any]:
+        """RETURNS (Dict[str, Any]): The vocabulary, as `spacy init labels` writes it."""
+        return {**self.vocabulary.to_dict(), "labels": list(self.model.attrs["labels"])}
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Optional[Language] = None,
+        labels: Optional[Dict[str, Any]] = None,
+        min_freq: Optional[int] = None,
+        max_size: Optional[int] = None,
+        subword_model: str = "bpe",
+        specials: Optional[List[str]] = None,
+    ) -> None:
+        """Learn the vocabulary, and initialize the model.
+
+        get_examples (Callable[[], Iterable[Example]]): Gives the training data, or a sample.
+        nlp (Optional[Language]): The pipeline.
+        labels (Optional[Dict[str, Any]]): A vocabulary, as `spacy init labels` writes it. If None,
+            it is learned from the examples.
+        min_freq (Optional[int]): Units that are rarer are unknown; null for 3 (words), 1
+            (characters) or 2 (subwords).
+        max_size (Optional[int]): How many units there are at the most, 0 for no limit; null for
+            50,000 words, all characters or 8,000 subwords.
+        subword_model (str): "bpe" or "unigram".
+        specials (Optional[List[str]]): How the end symbol and the unknown one are shown; null for
+            ["</s>", "<unk>"].
+        RAISES (ValueError): If there is no text to learn from.
+        """
+        if nlp is not None:
+            self._make_doc = nlp.tokenizer
+        kind = self.vocabulary.kind
+        if labels is not None:
+            vocabulary = Vocabulary.from_dict(labels)
+            if vocabulary.kind != kind:
+                raise ValueError(
+                    Errors.E065.format(name=self.name, found=vocabulary.kind, expected=kind)
+                )
+        else:
+            vocabulary = Vocabulary.learn(
+                kind,
+                (example.reference for example in get_examples()),
+                min_freq=min_freq,
+                max_size=max_size,
+                subword_model=subword_model,
+                specials=SPECIALS if specials is None else specials,
+            )
+        if not vocabulary.units:
+            raise ValueError(Errors.E066.format(name=self.name))
+        set_vocabulary(self.model, vocabulary)
+        given = (labels or {}).get("labels")
+        learn_condition(self.name, self.model, get_examples, given)
+        sample = [example.reference for example in islice(get_examples(), 10)]
+        self.model.initialize(X=sample)
+        self._forget()
+
+    def predict(self, docs: Iterable[Doc]) -> List[Floats1d]:
+        """Read docs, without changing them.
+
+        docs (Iterable[Doc]): The docs.
+        RETURNS (List[Floats1d]): (len(doc) + 1,) bits of each token, and of the end of the doc.
+        """
+        docs = list(docs)
+        vocabulary = self.vocabulary
+        units = [vocabulary.encode(doc) for doc in docs]
+        state = condition_state(self.model, docs)
+        found = surprisals(self.model, [unit.ids for unit in units], state)
+        bits = []
+        for doc, unit, one in zip(docs, units, found):
+            values = self.model.ops.to_numpy(one)
+            sums = numpy.bincount(unit.tokens, weights=values[:-1], minlength=len(doc))
+            bits.append(numpy.append(sums, values[-1]).astype("float32"))
+        return cast(List[Floats1d], bits)
+
+    def set_annotations(self, docs: Iterable[Doc], scores: List[Floats1d]) -> None:
+        """Write the surprisals.
+
+        docs (Iterable[Doc]): The docs.
+        scores (List[Floats1d]): What `predict` returned for them.
+        """
+        for doc, bits in zip(docs, scores):
+            annotate(doc, cast(Any, bits), len(self.vocabulary.encode(doc).ids) + 1)
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optional[Optimizer] = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Learn from a batch of windows or docs.
+
+        examples (Iterable[Example]): The batch. A window goes on from the state that its stream was
+            left in; a doc begins from the initial one.
+        drop (float): The dropout rate.
+        sgd (Optional[Optimizer]): Takes a step with the gradient, if given.
+        losses (Optional[Dict[str, float]]): Losses so far; the cross-entropy in nats, as a mean
+            over the units of the batch, is added under the component's name.
+        RETURNS (Dict[str, float]): The losses.
+        """
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        examples = list(examples)
+        validate_examples(examples, "RNNLanguageModel.update")
+        ops = self.model.ops
+        batch = make_batch(self.model, [example.reference for example in examples], self._streams)
+        if batch is None:
+            return losses
+        set_dropout_rate(self.model, drop)
+        weights = ops.xp.full(len(batch.targets), 1.0 / len(batch.targets), dtype="float32")
+        read: Any = (batch.inputs, batch.targets, batch.lengths)
+        inputs, targets, lengths = map(ops.asarray1i, read)
+        found = step(self.model, inputs, targets, lengths, batch.state, weights)
+        batch.backprop_start(found.d_state)
+        total = float(cast(Any, found.losses).sum())
+        if numpy.isfinite(total):
+            batch.leave(found.state)
+        else:  # a state that is not finite would spoil all that the stream still has to read
+            self._streams.clear()
+        self._rate_scale = batch.rate_scale
+        self.steps.add_loss(total / numpy.log(2.0), len(batch.targets))
+        losses[self.name] += total / len(batch.targets)
+        if sgd is not None:
+            self.finish_update(sgd)
+        return losses
+
+    def finish_update(self, sgd: Optimizer) -> None:
+        """Take a step with the gradients, unless they are not finite.
+
+        sgd (Optimizer): The optimizer.
+        """
+        if not finish_update(self.model, sgd, self.steps, rate_scale=self._rate_scale):
+            self._streams.clear()
+        self._writer = None
+
+    def get_loss(self, examples: Iterable[Example], scores: List[Floats1d]) -> Tuple[float, Any]:
+        """The loss of predictions.
+
+        examples (Iterable[Example]): The docs that were read.
+        scores (List[Floats1d]): What `predict` returned for them.
+        RETURNS (Tuple[float, List[Floats1d]]): The mean over the units, in nats, and its gradient
+            with respect to the surprisals of the tokens, in bits.
+        """
+        examples = list(examples)
+        validate_examples(examples, "RNNLanguageModel.get_loss")
+        encode = self.vocabulary.encode
+        n_units = sum(len(encode(example.predicted).ids) + 1 for example in examples)
+        factor = numpy.log(2.0) / max(n_units, 1)
+        loss = sum(float(cast(Any, bits).sum()) for bits in scores) * factor
+        return loss, [numpy.full(bits.shape, factor, dtype="float32") for bits in scores]
+
+    def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
+        """Score docs that the component has read; see `spacy_rnn.scorers.lm_score`.
+
+        RETURNS (Dict[str, Any]): The scores.
+        """
+        if self.scorer is None:
+            return {}
+        scores = dict(self.scorer(examples, spelling=self._spelling, **kwargs))
+        if "lm_perplexity" in scores:
+            # During a training this is the development set: an optimizer of this package may
+            # anneal.
+            self.steps.observe(float(numpy.log(scores["lm_perplexity"])))
+        return scores
+
+    def _spelling(self, doc: Doc) -> float:
+        """RETURNS (float): What it costs to spell the unknown units of a doc, in bits."""
+        vocabulary = self.vocabulary
+        return sum(vocabulary.spelling.bits(text) for text in vocabulary.unknown_texts(doc))
+
+    def add_units(self, units: Iterable[str]) -> int:
+        """Let the model know more words or characters. What it has learned of the others stays.
+
+        units (Iterable[str]): The new ones; those that it knows are left out.
+        RETURNS (int): How many were new.
+        RAISES (ValueError): For a model of subwords, which knows all text.
+        """
+        n_before = len(self.vocabulary)
+        grow_model(self.name, self.model, units)
+        self._forget()
+        return len(self.vocabulary) - n_before
+
+    def info(self) -> Dict[str, Any]:
+        """RETURNS (Dict[str, Any]): What kind of model this is, as plain data."""
+        encoder, _, output, _ = parts(self.model)
+        cells = [node for node in encoder.walk() if "recurrence" in node.attrs]
+        arrays = [
+            node.get_param(name)
+            for node in self.model.walk()
+            for name in node.param_names
+            if node.has_param(name)
+        ]
+        return {
+            "unit": self.vocabulary.kind,
+            "vocabulary": len(self.vocabulary),
+            "cell": self.model.attrs["cell"],
+            "width": cells[0].get_dim("nO"),
+            "depth": len(cells),
+            "embed_width": embedding_of(self.model).get_dim("nO"),
+            "tied": bool(output.layers),
+            "softmax": output.name,
+            "condition": self.model.attrs["condition"] or None,
+            "labels": list(self.model.attrs["labels"]),
+            "parameters": int(sum(array.size for array in arrays)),
+        }
+
+    @contextmanager
+    def memory_zone(self, mem: Any = None) -> Iterator[Any]:
+        """Forget, at the end of the block, the states of streams and of what was read to be gone on
+        with."""
+        try:
+            yield mem
+        finally:
+            self._forget()
+
+    def _forget(self) -> None:
+        self._streams.clear()
+        self._writer = None
+
+    def _get_writer(self) -> Writer:
+        if self._writer is None:
+            if self._make_doc is None:
+                raise ValueError(Errors.E067.format(name=self.name))
+            self._writer = Writer(self.model, self._make_doc)
+        return self._writer
+
+    def generate(self, prompt: str = "", *, n: int = 1, **settings: Any) -> List[Doc]:
+        """Write texts; see `Writer.generate` for the settings.
+
+        prompt (str): What each text begins with.
+        n (int): How many.
+        RETURNS (List[Doc]): The texts, as the pipeline's tokenizer cuts them.
+        """
+        return self._get_writer().generate(prompt, n=n, **settings)
+
+    def stream(self, prompt: str = "", **settings: Any) -> Iterator[str]:
+        """Write a text piece by piece; see `Writer.stream` for the settings.
+
+        RETURNS (Iterator[str]): What follows the prompt.
+        """
+        return self._get_writer().stream(prompt, **settings)
+
+    def next_tokens(self, text: str, n: int = 10) -> List[Tuple[str, float]]:
+        """What may follow a text. If the text goes on from the one of the last call, only what was
+        added is read.
+
+        text (str): The text.
+        n (int): How many.
+        RETURNS (List[Tuple[str, float]]): Units and their probabilities, most probable first.
+        """
+        return self._get_writer().next_tokens(text, n)
+
+    def alternatives(self, doc: Doc, n: int = 3) -> List[List[Tuple[str, float]]]:
+        """What was most probable in the place of each token.
+
+        RETURNS (List[List[Tuple[str, float]]]): For each token, units and their surprisals in bits.
+        """
+        return self._get_writer().alternatives(doc, n)
+
+    def __getstate__(self) -> Dict[str, Any]:
+        """States of streams are not saved or sent with a component."""
+        return {**self.__dict__, "_streams": StreamStates(), "_writer": None}

@@ -1,0 +1,70 @@
+"""Where the surprisals of a doc are kept, and the extension attributes that show them.
+
+They stand in `doc.user_data` as one array, not as an attribute of each token: a long text then
+costs four bytes a token, and the array goes with the doc through DocBin, `to_bytes` and other
+processes.
+"""
+
+from typing import Any, Optional, cast
+
+import numpy
+from spacy.tokens import Doc, Span, Token
+
+KEY = "spacy_rnn.surprisal"
+N_UNITS = "spacy_rnn.n_units"
+
+
+def annotate(doc: Doc, bits: numpy.ndarray, n_units: int) -> None:
+    """Write the surprisals of a doc.
+
+    bits (Floats1d): (len(doc) + 1,) Of each token, and of the end.
+    n_units (int): How many units they are the sum of, with the end symbol.
+    """
+    doc.user_data[KEY] = numpy.ascontiguousarray(bits, dtype="float32")
+    doc.user_data[N_UNITS] = int(n_units)
+
+
+def surprisals_of(doc: Doc) -> Optional[numpy.ndarray]:
+    """RETURNS (Optional[Floats1d]): (len(doc) + 1,) Bits of each token and of the end; None if the
+    doc has none, or has been cut into other tokens since."""
+    bits = doc.user_data.get(KEY)
+    return bits if bits is not None and len(bits) == len(doc) + 1 else None
+
+
+def _of_token(token: Token) -> Optional[float]:
+    bits = surprisals_of(token.doc)
+    return None if bits is None else float(bits[token.i])
+
+
+def _of_span(span: Span) -> Optional[float]:
+    bits = surprisals_of(span.doc)
+    return None if bits is None else float(bits[span.start : span.end].sum(dtype="float64"))
+
+
+def _of_doc(doc: Doc) -> Optional[float]:
+    bits = surprisals_of(doc)
+    return None if bits is None else float(bits.sum(dtype="float64"))
+
+
+def _perplexity(doc: Doc) -> Optional[float]:
+    total, n_units = _of_doc(doc), doc.user_data.get(N_UNITS)
+    return None if total is None or not n_units else perplexity(total, cast(int, n_units))
+
+
+def perplexity(bits: float, n_units: int) -> float:
+    """RETURNS (float): Two to the power of the mean; infinite beyond what a float can tell."""
+    mean = bits / max(n_units, 1)
+    return 2.0**mean if mean < 1000 else float("inf")
+
+
+def register_extensions() -> None:
+    """Let tokens, spans and docs show their surprisal in bits, and docs their perplexity."""
+    wanted: Any = (
+        (Token, "surprisal", _of_token),
+        (Span, "surprisal", _of_span),
+        (Doc, "surprisal", _of_doc),
+        (Doc, "perplexity", _perplexity),
+    )
+    for kind, name, getter in wanted:
+        if not kind.has_extension(name):
+            kind.set_extension(name, getter=getter)

@@ -1,0 +1,1 @@
+"""What `spacy train` is configured with: corpora, batchers, optimizers, loggers."""
