@@ -119,11 +119,15 @@ def measure_all(names: List[str], options: Options, output: Path) -> Dict[str, A
 
 def run_with_own_kernels(names: List[str], batch_sizes: str, rounds: int, output: Path) -> None:
     """Run sections again in a process where OpenBLAS chooses its kernels itself."""
+    options = ["--only", ",".join(names), "--batch-sizes", batch_sizes, "--rounds", str(rounds)]
+    run_without_pin("benchmarks.speed", [*options, "--output", str(output)])
+
+
+def run_without_pin(module: str, options: List[str]) -> None:
+    """Run a benchmark in a process that has none of OpenBLAS's variables."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("OPENBLAS_")}
     msg.divider(f"Again, without {PIN}", char="#")
-    options = ["--only", ",".join(names), "--batch-sizes", batch_sizes, "--rounds", str(rounds)]
-    command = [sys.executable, "-m", "benchmarks.speed", *options, "--output", str(output)]
-    subprocess.run(command, env=environment, check=True)
+    subprocess.run([sys.executable, "-m", module, *options], env=environment, check=True)
 
 
 def parse_sections(text: str) -> List[str]:

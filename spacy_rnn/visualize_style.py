@@ -15,7 +15,7 @@ STYLE = """
 .spacy-rnn-surprisal figcaption b { display: block; font-size: 1.2em; }
 .spacy-rnn-surprisal .legend { margin: 0; font-size: .9em; line-height: 2.2; }
 .spacy-rnn-surprisal .text { white-space: pre-wrap; overflow-wrap: anywhere; line-height: 2.3;
-  font-size: 1.1em; }
+  font-size: 1.1em; text-align: start; }
 .spacy-rnn-surprisal .token, .spacy-rnn-surprisal .key { padding: .1em .12em .42em; color: INK;
   background-image: linear-gradient(INK, INK); background-position: left bottom;
   background-repeat: no-repeat; border-radius: .15em; box-shadow: inset 0 0 0 1px #0002;

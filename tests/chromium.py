@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Dict, List, Optional, Type
@@ -18,6 +19,15 @@ import numpy
 
 PROGRAM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 WIDTH, HEIGHT = 900, 700
+# The browser reads from descriptor 3 and writes to 4. The pipes are moved out of the way first, as
+# one of them may be there already.
+LAUNCHER = """
+import fcntl, os, sys
+pipes = [fcntl.fcntl(int(pipe), fcntl.F_DUPFD, 10) for pipe in sys.argv[1:3]]
+for place, pipe in enumerate(pipes, start=3):
+    os.dup2(pipe, place)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 class Browser:
@@ -29,8 +39,6 @@ class Browser:
     def __init__(self, folder: Path) -> None:
         to_browser, self._out = os.pipe()
         self._in, from_browser = os.pipe()
-        # The protocol is read from descriptor 3 and written to 4; a shell puts the pipes there.
-        script = f'exec "$0" "$@" 3<&{to_browser} 4>&{from_browser}'
         options = [
             "--headless",
             "--no-sandbox",  # it will not run as root otherwise; the page is our own
@@ -42,8 +50,9 @@ class Browser:
             f"--user-data-dir={folder}",
             f"--window-size={WIDTH},{HEIGHT}",
         ]
+        pipes = [str(to_browser), str(from_browser)]
         self._process = subprocess.Popen(
-            ["sh", "-c", script, str(PROGRAM), *options, "about:blank"],
+            [sys.executable, "-S", "-c", LAUNCHER, *pipes, str(PROGRAM), *options, "about:blank"],
             pass_fds=(to_browser, from_browser),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -55,6 +64,14 @@ class Browser:
         self._session: Optional[str] = None
 
     def __enter__(self) -> "Browser":
+        try:
+            self._open_page()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def _open_page(self) -> None:
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
         self._session = attached["sessionId"]
@@ -63,7 +80,6 @@ class Browser:
             "Emulation.setDeviceMetricsOverride",
             **{"width": WIDTH, "height": HEIGHT, "deviceScaleFactor": 1, "mobile": False},
         )
-        return self
 
     def __exit__(
         self,
@@ -71,10 +87,14 @@ class Browser:
         error: Optional[BaseException],
         traceback: Optional[TracebackType],
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the browser."""
         self._session = None
         try:
             self.call("Browser.close")
-        except EOFError:
+        except (EOFError, BrokenPipeError):
             pass
         finally:
             os.close(self._out)

@@ -2,10 +2,13 @@
 
 from typing import Any, Dict, List, Optional
 
+import numpy
 import spacy
 from spacy.language import Language
 from spacy.training import Example
 from thinc.api import fix_random_seed
+
+from spacy_rnn.pipeline.condition import VECTOR
 
 TEXTS = [
     "The cat sat on the mat.",
@@ -20,6 +23,7 @@ def train_lm(
     *,
     texts: Optional[List[str]] = None,
     cats: Optional[List[Dict[str, float]]] = None,
+    vectors: Optional[List[List[float]]] = None,
     n_steps: int = 30,
     **model: Any,
 ) -> Language:
@@ -28,6 +32,7 @@ def train_lm(
     unit (str): "word", "char" or "subword".
     texts (Optional[List[str]]): The sentences.
     cats (Optional[List[Dict[str, float]]]): Their categories.
+    vectors (Optional[List[List[float]]]): Likewise vectors, for condition = "vector".
     n_steps (int): Updates by all texts.
     **model: Further settings of the model.
     RETURNS (Language): A pipeline of a tokenizer and an `rnn_lm`.
@@ -41,6 +46,8 @@ def train_lm(
     docs = [nlp.make_doc(text) for text in texts]
     for doc, known in zip(docs, cats or []):
         doc.cats = known
+    for doc, vector in zip(docs, vectors or []):
+        doc.user_data[VECTOR] = numpy.asarray(vector, dtype="float32")
     examples = [Example(nlp.make_doc(doc.text), doc) for doc in docs] * 3
     optimizer = nlp.initialize(lambda: examples)
     optimizer.learn_rate = 0.03

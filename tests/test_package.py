@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import io
 import os
 import subprocess
 import sys
@@ -25,6 +26,9 @@ from spacy_rnn.errors import Errors, Warnings
 
 ROOT = Path(spacy_rnn.__file__).parent.parent
 CONFIGS = sorted((ROOT / "configs").glob("*.cfg"))
+
+
+TRAINING_GROUPS = ("spacy_readers", "spacy_batchers", "spacy_loggers", "thinc_optimizers")
 
 
 def entry_points():
@@ -66,8 +70,12 @@ def run_layer(function):
 
 def run_architecture(function):
     docs = [spacy.blank("en")("some words"), spacy.blank("en")("more of them")]
+    if function.__module__ == "spacy_rnn.models.softmax":
+        run_softmax(function)
+        return
     embed = load("spacy_rnn.models.embed:HashEmbed")
     arguments = {
+        "LanguageModel": ("char",),
         "RNNEncoder": ("lstm", 6, 1),
         "HashEmbed": (6, ["NORM"], [50], False),
         "TextCatRNN": (embed(6, ["NORM"], [50], False), True),
@@ -80,17 +88,58 @@ def run_architecture(function):
     backprop(Y)
 
 
+def run_softmax(function):
+    model = function([2]) if function.__name__ == "AdaptiveSoftmax" else function()
+    model.set_dim("nO", 5)
+    model.set_dim("nI", 3)
+    model.initialize()
+    losses, backprop = model.begin_update((numpy.ones((2, 3), "f"), numpy.asarray([0, 4], "i")))
+    assert losses.shape == (2,)
+    assert backprop(losses)[0].shape == (2, 3)
+
+
 def run_factory(name):
     nlp = spacy.blank("en")
     nlp.add_pipe(name)
     optimizer = nlp.initialize(lambda: examples(nlp))
     losses = nlp.update(examples(nlp), sgd=optimizer)
     assert losses[name] > 0
-    assert set(nlp("words").cats) == {"A", "B"}
+    check_annotation(nlp, nlp("a good thing"))
+
+
+def check_annotation(nlp, doc):
+    """A language model has written surprisals, a classifier scores of the labels."""
+    if any(name.endswith("rnn_lm") for name in nlp.pipe_names):
+        assert doc._.surprisal > 0
+    else:
+        assert set(doc.cats) == {"A", "B"}
+
+
+def run_training_part(group, function, tmp_path):
+    """What a block of [training] or [corpora] names, on a small sample."""
+    nlp = spacy.blank("en")
+    if group == "spacy_readers":
+        (tmp_path / "texts.txt").write_text("a text\nanother one\n", encoding="utf8")
+        assert [eg.reference.text for eg in function(tmp_path)(nlp)] == ["a text", "another one"]
+    elif group == "spacy_batchers":
+        windows = [window for batch in function(2, 2)(examples(nlp)) for window in batch]
+        assert sum(map(len, windows)) == sum(map(len, examples(nlp)))
+    elif group == "spacy_loggers":
+        nlp.add_pipe("rnn_lm")
+        log, finish = function()(nlp, io.StringIO(), io.StringIO())
+        log(None)
+        finish()
+    else:
+        layer = spacy_rnn.layers.LSTM(2, 2)
+        layer.initialize()
+        before = layer.get_param("Wx").copy()
+        layer.inc_grad("Wx", numpy.ones_like(before))
+        layer.finish_update(function(0.1))
+        assert (layer.get_param("Wx") < before).all()
 
 
 @pytest.mark.parametrize(("group", "name", "target"), entry_points())
-def test_every_entry_point_is_registered_and_runs(group, name, target):
+def test_every_entry_point_is_registered_and_runs(group, name, target, tmp_path):
     function = load(target)
     if group == "spacy_factories":
         assert Language.get_factory_meta(name).factory == name
@@ -104,13 +153,22 @@ def test_every_entry_point_is_registered_and_runs(group, name, target):
     elif group == "thinc_initializers":
         assert thinc_registry.initializers.get(name) is function
         assert function()(spacy_rnn.layers.LSTM().ops, (3, 3)).shape == (3, 3)
+    elif group == "spacy_scorers":
+        assert registry.scorers.get(name) is function
+        assert function()([]) == {}
+    elif group == "spacy_cli":
+        assert {command.name for command in function.registered_commands} >= {"generate", "info"}
+    elif group in TRAINING_GROUPS:
+        assert getattr(registry, group.split("_")[1]).get(name) is function
+        run_training_part(group, function, tmp_path)
     else:
         pytest.fail(f"no test runs entry points of the group {group}")
 
 
 def test_names_of_registered_functions_begin_with_the_packages_name():
     for group, name, _ in entry_points():
-        assert name.startswith("rnn_" if group == "spacy_factories" else "spacy-rnn.")
+        expected = {"spacy_factories": "rnn_", "spacy_cli": "spacy-rnn"}
+        assert name.startswith(expected.get(group, "spacy-rnn."))
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
@@ -122,8 +180,9 @@ def test_every_config_is_complete_and_trains(path):
         assert filled.config[section] == config[section], "spacy init fill-config adds to it"
     optimizer = nlp.initialize(lambda: examples(nlp))
     losses = nlp.update(examples(nlp), sgd=optimizer, drop=0.1)
-    assert losses["textcat"] > 0
-    assert set(nlp("a good thing").cats) == {"A", "B"}
+    assert all(loss > 0 for loss in losses.values())
+    assert list(losses) == nlp.pipe_names
+    check_annotation(nlp, nlp("a good thing"))
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
@@ -137,7 +196,8 @@ def test_every_config_has_comments(path):
 @pytest.mark.parametrize(("messages", "letter"), [(Errors, "E"), (Warnings, "W")])
 def test_codes_are_in_the_messages_in_order_and_used(messages, letter):
     codes = [name for name in vars(messages) if name.startswith(letter)]
-    assert codes == [f"{letter}{i:03}" for i in range(1, len(codes) + 1)]
+    # Rising, with room in the tens for what belongs together.
+    assert codes == sorted(set(codes))
     source = "".join(path.read_text(encoding="utf8") for path in ROOT.glob("spacy_rnn/**/*.py"))
     for code in codes:
         assert getattr(messages, code).startswith(f"[spacy-rnn {code}] ")
@@ -228,11 +288,13 @@ def test_it_works_where_an_extra_is_not_installed(missing, tmp_path):
 
 @pytest.mark.slow
 def test_importing_spacy_costs_little_more(tmp_path):
-    """A ratio of medians, as times themselves are noise."""
+    """A ratio of medians, as times themselves are noise. The commands are loaded by
+    `python -m spacy` alone, beside spaCy's."""
+    modules = [target.split(":")[0] for group, _, target in entry_points() if group != "spacy_cli"]
     code = (
         "import sys, time, importlib, spacy\n"
         "start = time.perf_counter()\n"
-        f"for name in {[t.split(':')[0] for _, _, t in entry_points()]!r}:\n"
+        f"for name in {modules!r}:\n"
         "    importlib.import_module(name)\n"
         "print(time.perf_counter() - start)"
     )

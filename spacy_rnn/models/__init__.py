@@ -2,6 +2,7 @@
 
 from .embed import HashEmbed
 from .encoder import RNNEncoder
+from .language_model import LanguageModel
 from .textcat import TextCatRNN
 
-__all__ = ["HashEmbed", "RNNEncoder", "TextCatRNN"]
+__all__ = ["HashEmbed", "LanguageModel", "RNNEncoder", "TextCatRNN"]

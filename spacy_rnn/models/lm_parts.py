@@ -1,6 +1,6 @@
 """The layers of a language model, and the vocabulary that is saved with it."""
 
-from typing import Any, List, NamedTuple, cast
+from typing import Any, List, NamedTuple, Optional, cast
 
 from spacy.tokens import Doc
 from thinc.api import Model
@@ -43,7 +43,16 @@ def vocabulary_of(model: Model[InT, OutT]) -> Vocabulary:
 
 
 def set_vocabulary(model: Model[InT, OutT], vocabulary: Vocabulary) -> None:
-    """Give a model that has no weights yet the units that it is to know."""
+    """Give a model the units that it is to know, before its weights are made."""
     model.attrs["vocabulary"] = vocabulary
-    embedding_of(model).set_dim("nV", len(vocabulary), force=True)
-    parts(model).output.set_dim("nO", len(vocabulary), force=True)
+    set_n_units(model, len(vocabulary))
+
+
+def set_n_units(model: Model[InT, OutT], n_units: Optional[int]) -> None:
+    """Set how many rows the embedding and the softmax have, whether or not they have them yet.
+
+    n_units (Optional[int]): None for what is about to be loaded.
+    """
+    # Not set_dim, which refuses to change the dims of a layer that has weights.
+    embedding_of(model)._dims["nV"] = n_units
+    parts(model).output._dims["nO"] = n_units

@@ -1,76 +1,139 @@
 """Where spaces stand between words, so that a model of words can write a text."""
 
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence
 
-import numpy
+from ..errors import Errors
+
+# By the kind of a word, see `_kind`; numbers of places by whether there is a space, see `Spaces`.
+WORD, MIXED, MARK = 0, 1, 2
+NOTHING = (0, 0, 0, 0)
+FIELDS = ("before", "behind_joined", "behind_spaced", "pairs")
 
 
 class Spacing:
-    """How often a word has a space before it and behind it.
+    """Which words do without a space beside them.
 
-    before, after (Floats1d): (n_words,) Share of the places with a space; 1 for unseen words.
-    pairs (Iterable[int]): Words that open and close, such as `"`: their spaces depend on which of
-        the two they do.
+    A space stands between two words, unless one of them does without: `,` has none before it, `$`
+    none behind it. Behind a mark it depends on whether one stands before it: `"` has one on one
+    side, and `-` on both or on none.
+
+    before (Iterable[int]): Words without a space before them, by their places in the vocabulary.
+    behind_joined (Iterable[int]): Words without one behind them, if none is before them.
+    behind_spaced (Iterable[int]): Likewise, if there is one before them.
+    pairs (Iterable[int]): Marks that open and close. The one that opens has a space before it, the
+        one that closes has none.
     """
 
     def __init__(
-        self, before: numpy.ndarray, after: numpy.ndarray, pairs: Iterable[int] = ()
+        self,
+        before: Iterable[int] = (),
+        behind_joined: Iterable[int] = (),
+        behind_spaced: Iterable[int] = (),
+        pairs: Iterable[int] = (),
     ) -> None:
-        self.before, self.after, self.pairs = before, after, frozenset(pairs)
+        self.before: FrozenSet[int] = frozenset(before)
+        self.behind_joined: FrozenSet[int] = frozenset(behind_joined)
+        self.behind_spaced: FrozenSet[int] = frozenset(behind_spaced)
+        self.pairs: FrozenSet[int] = frozenset(pairs)
 
     @classmethod
-    def of(cls, counts: Iterable[Tuple[str, List[int]]], words: Sequence[str]) -> "Spacing":
+    def of(cls, counts: Mapping[str, Sequence[int]], words: Sequence[str]) -> "Spacing":
         """
-        counts (Iterable[Tuple[str, List[int]]]): By word, as `Counts.spaces`.
-        words (Sequence[str]): The words to keep, in order.
-        RETURNS (Spacing): Their shares.
+        counts (Mapping[str, Sequence[int]]): By word, as in `Spaces`.
+        words (Sequence[str]): The vocabulary.
+        RETURNS (Spacing): What most places of a word show. As rare words have few, each word is
+            taken to have stood once more, with spaces.
         """
-        known = dict(counts)
-        rows = [known.get(word, (0, 0, 0, 0)) for word in words]
-        table = numpy.asarray(rows, dtype="float32").reshape(-1, 4)
-        # One more place with a space each: rare words have few places.
-        before = (table[:, 1] + 1) / (table[:, 0] + 1)
-        after = (table[:, 3] + 1) / (table[:, 2] + 1)
-        is_unsure = (numpy.abs(before - 0.5) < 0.3) & (numpy.abs(after - 0.5) < 0.3)
-        pairs = [i for i in numpy.nonzero(is_unsure)[0].tolist() if not words[i].isalnum()]
-        return cls(before, after, pairs)
+        found: Dict[str, List[int]] = {field: [] for field in FIELDS}
+        for place, word in enumerate(words):
+            jj, js, sj, ss = counts.get(word, NOTHING)
+            n = jj + js + sj + ss
+            if jj + js > sj + ss + 1:
+                found["before"].append(place)
+            # One more place each, which is as the word is elsewhere.
+            joined = (jj + sj) / (n + 1)
+            if jj + joined > js + 1 - joined:
+                found["behind_joined"].append(place)
+            if sj + joined > ss + 1 - joined:
+                found["behind_spaced"].append(place)
+            if _kind(word) == MARK and min(js, sj) > 0.2 * n and js + sj > 0.7 * n:
+                found["pairs"].append(place)
+        return cls(**found)
 
-    def padded(self, n_words: int) -> "Spacing":
-        """RETURNS (Spacing): For more words, with spaces beside the new ones."""
-        more = numpy.ones(n_words - len(self.before), dtype="float32")
-        before, after = (numpy.concatenate([a, more]) for a in (self.before, self.after))
-        return Spacing(before, after, self.pairs)
-
-    def is_space(self, left: Optional[int], right: int, is_open: bool) -> bool:
+    def is_space(self, left: Optional[int], is_spaced: bool, right: int, is_open: bool) -> bool:
         """Whether there is a space between two words.
 
-        left (Optional[int]): Place of the first one in the list of words; None if it is unknown,
-            which is taken for a word with spaces beside it.
-        right (int): That of the second.
-        is_open (bool): If one of them is a pair: whether the mark has been opened, by the left word
-            or before it, and not closed.
-        RETURNS (bool): True if both rather have one.
+        left (Optional[int]): Place of the first one in the vocabulary; None if it is unknown.
+        is_spaced (bool): Whether there is a space before it.
+        right (int): Place of the second one.
+        is_open (bool): If it is one of the pairs: whether it has been opened, and not closed.
+        RETURNS (bool): True unless one of them does without.
         """
-        after = 1.0 if left is None else float(self.after[left])
-        before = float(self.before[right])
-        if left in self.pairs:  # just opened, or just closed
-            after = float(not is_open)
-        if right in self.pairs:  # about to close, or about to open
-            before = float(not is_open)
-        return after + before > 1.0
+        if left in (self.behind_spaced if is_spaced else self.behind_joined):
+            return False
+        return not is_open if right in self.pairs else right not in self.before
 
-    def to_dict(self) -> Dict[str, Any]:
-        """RETURNS (Dict[str, Any]): Plain data: in percent, which is all that counts."""
-        shares = {
-            name: [round(100 * float(share)) for share in getattr(self, name)]
-            for name in ("before", "after")
-        }
-        return {**shares, "pairs": sorted(self.pairs)}
+    def to_dict(self) -> Dict[str, List[int]]:
+        """RETURNS (Dict[str, List[int]]): Plain data."""
+        return {field: sorted(getattr(self, field)) for field in FIELDS}
 
     @classmethod
-    def from_dict(cls, data: Dict[str, Any]) -> "Spacing":
-        """RETURNS (Spacing): From what `to_dict` made."""
-        before, after = (
-            numpy.asarray(data[name], dtype="float32") / 100 for name in ("before", "after")
-        )
-        return cls(before, after, data["pairs"])
+    def from_dict(cls, data: Any) -> "Spacing":
+        """RETURNS (Spacing): From what `to_dict` made.
+
+        RAISES (ValueError): If it is anything else.
+        """
+        if not isinstance(data, dict) or set(data) != set(FIELDS):
+            raise ValueError(Errors.E060.format(reason=f"'spacing' is no object of {FIELDS}"))
+        for field, places in data.items():
+            if not isinstance(places, list) or not all(type(place) is int for place in places):
+                reason = f"'spacing.{field}' is no list of numbers"
+                raise ValueError(Errors.E060.format(reason=reason))
+        return cls(**data)
+
+
+class Spaces:
+    """Counts, in one pass over a corpus, where words have spaces beside them.
+
+    What stands at the beginning or the end of a doc, or beside whitespace, has a space there. Of
+    two words without one between them the one that is more of a mark does without, and the other
+    would have had one: so `do` before `n't`, or any word before a comma, says nothing against it.
+
+    counts (Dict[str, List[int]]): Of each word, in how many places there is a space: on no side,
+        behind it, before it, on both sides.
+    """
+
+    def __init__(self) -> None:
+        self.counts: Dict[str, List[int]] = {}
+        self._kinds: Dict[str, int] = {}
+
+    def add(self, words: Sequence[str], spaces: Sequence[bool]) -> None:
+        """Count those of a doc.
+
+        words (Sequence[str]): Its words.
+        spaces (Sequence[bool]): Whether there is a space behind each.
+        """
+        kinds = self._kinds
+        for word in words:
+            if word not in kinds:
+                kinds[word] = _kind(word)
+                self.counts[word] = [0, 0, 0, 0]
+        is_before, left, left_kind = True, "", WORD
+        for right, is_space in zip(words, (True, *spaces)):
+            right_kind = kinds[right]
+            is_apart = is_space or left.isspace() or right.isspace()
+            if left:
+                is_behind = is_apart or left_kind < right_kind
+                self.counts[left][2 * is_before + is_behind] += 1
+            is_before = is_apart or right_kind < left_kind
+            left, left_kind = right, right_kind
+        if left:
+            self.counts[left][2 * is_before + 1] += 1
+
+
+def _kind(word: str) -> int:
+    """How much of a mark a word is: WORD for `do`, `U.S.` and `1,000`, MIXED for `n't`, MARK for
+    what has neither letters nor digits."""
+    if word.replace(".", "").replace(",", "").isalnum():
+        return WORD
+    return MIXED if any(map(str.isalnum, word)) else MARK

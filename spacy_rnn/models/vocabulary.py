@@ -10,7 +10,7 @@ from spacy.tokens import Doc, Span
 from thinc.model import deserialize_attr, serialize_attr
 
 from ..errors import Errors
-from .spacing import Spacing
+from .spacing import Spaces, Spacing
 from .spelling import Spelling
 from .subwords import Subwords, train_subwords
 
@@ -68,7 +68,7 @@ class Vocabulary:
             raise ValueError(Errors.E061.format(unit=twice))
         self.specials = list(specials)
         self.subwords = subwords
-        self.spacing = spacing or Spacing.of([], self.units)
+        self.spacing = spacing or Spacing()
         self.spelling = spelling or Spelling({})
         self.pieces = Subwords(subwords) if subwords else None
         self._numbers = {unit: number for number, unit in enumerate(self.units, start=2)}
@@ -136,7 +136,7 @@ class Vocabulary:
             kind,
             kept,
             specials=specials,
-            spacing=Spacing.of(counts.spaces.items(), kept) if kind == "word" else None,
+            spacing=Spacing.of(counts.spaces.counts, kept),
             spelling=Spelling.of(rare),
         )
 
@@ -149,7 +149,7 @@ class Vocabulary:
             [*self.units, *added],
             specials=self.specials,
             subwords=self.subwords,
-            spacing=self.spacing.padded(len(self.units) + len(added)),
+            spacing=self.spacing,
             spelling=self.spelling,
         )
 
@@ -250,14 +250,13 @@ class Counts:
 
     units (Counter): How often each unit occurs; with "subword" how often each token does, with the
         space before it.
-    spaces (Dict[str, List[int]]): Of each word: how often it occurs within a doc with a word before
-        it, with a space there, with a word behind it, and with a space there.
+    spaces (Spaces): With "word": where they have spaces beside them.
     """
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self.units: "Counter[str]" = Counter()
-        self.spaces: Dict[str, List[int]] = {}
+        self.spaces = Spaces()
 
     def add(self, doc: Doc) -> None:
         """Count the units of a doc."""
@@ -268,16 +267,7 @@ class Counts:
         else:
             words = [token.text for token in doc]
             self.units.update(words)
-            self._add_spaces(words, [bool(token.whitespace_) for token in doc])
-
-    def _add_spaces(self, words: List[str], spaces: List[bool]) -> None:
-        for left, right, is_space in zip(words, words[1:], spaces):
-            for word, at in ((right, 0), (left, 2)):
-                counts = self.spaces.get(word)
-                if counts is None:
-                    counts = self.spaces[word] = [0, 0, 0, 0]
-                counts[at] += 1
-                counts[at + 1] += is_space
+            self.spaces.add(words, [bool(token.whitespace_) for token in doc])
 
 
 def _key(kind: str, unit: str) -> int:

@@ -7,7 +7,7 @@ from thinc.api import Model
 
 from ..errors import Errors
 from ..layers.adaptive_softmax import check_vocabulary_size, cluster_bounds
-from ..models.lm_parts import embedding_of, parts, vocabulary_of
+from ..models.lm_parts import embedding_of, parts, set_vocabulary, vocabulary_of
 from ..models.vocabulary import UNKNOWN
 
 
@@ -40,9 +40,7 @@ def grow_model(name: str, model: Model[Any, Any], units: Iterable[str]) -> None:
     least = numpy.full(n_new, float(b.min()) - 1.0, dtype="float32")
     output.set_param("b", output.ops.xp.concatenate([b, output.ops.asarray(least)]))
     _drop_gradients(output)
-    embed.set_dim("nV", len(new), force=True)
-    output.set_dim("nO", len(new), force=True)
-    model.attrs["vocabulary"] = new
+    set_vocabulary(model, new)
 
 
 def _add_rows(node: Model[Any, Any], param: str, n_rows: int, like: Any) -> None:

@@ -1,12 +1,12 @@
 """From units back to text."""
 
 import codecs
-from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Sequence
+from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Optional, Sequence
 
 from spacy.tokens import Doc
 
 from ..models.subwords import bytes_of
-from ..models.vocabulary import END, Vocabulary
+from ..models.vocabulary import Vocabulary
 
 
 class Joiner:
@@ -36,28 +36,29 @@ class WordJoiner(Joiner):
     def __init__(self, vocabulary: Vocabulary, prompt: Doc) -> None:
         super().__init__(vocabulary, prompt)
         self._open: FrozenSet[int] = frozenset()
-        self._left = END
-        self._is_spaced = True
+        self._left: Optional[int] = None
+        # Whether there is a space before the last word, and behind it.
+        self._is_before = self._is_behind = True
         for token in prompt:
-            self._read(vocabulary.number(token.text))
-            self._is_spaced = bool(token.whitespace_) or token.is_space
+            self._read(vocabulary.number(token.text), token.text, self._is_behind)
+            self._is_behind |= bool(token.whitespace_)
 
     def add(self, unit: int) -> str:
-        is_space = False
-        if not self._is_spaced:
-            left = self._left - 2 if self._left >= 2 else None
-            # The mark that counts is the left word if it is one, else the right one.
-            mark = self._left if left in self.vocabulary.spacing.pairs else unit
-            is_open = mark in self._open
-            is_space = self.vocabulary.spacing.is_space(left, unit - 2, is_open)
-        self._read(unit)
-        self._is_spaced = False
-        return " " * is_space + self.vocabulary.shown(unit)
+        is_open = unit - 2 in self._open
+        spacing, text = self.vocabulary.spacing, self.vocabulary.shown(unit)
+        is_space = not self._is_behind and spacing.is_space(
+            self._left, self._is_before, unit - 2, is_open
+        )
+        self._read(unit, text, is_space or self._is_behind)
+        return " " * is_space + text
 
-    def _read(self, unit: int) -> None:
-        self._left = unit
+    def _read(self, unit: int, text: str, is_before: bool) -> None:
+        self._left = unit - 2 if unit >= 2 else None
+        self._is_before, self._is_behind = is_before, text.isspace()
         if unit - 2 in self.vocabulary.spacing.pairs:
-            self._open = self._open ^ {unit}
+            self._open = self._open ^ {unit - 2}
+        elif "\n" in text:  # what is not closed by now never will be
+            self._open = frozenset()
 
 
 class SubwordJoiner(Joiner):

@@ -375,7 +375,3 @@ class RNNLanguageModel(SavedLanguageModel):
         RETURNS (List[List[Tuple[str, float]]]): For each token, units and their surprisals in bits.
         """
         return self._get_writer().alternatives(doc, n)
-
-    def __getstate__(self) -> Dict[str, Any]:
-        """States of streams are not saved or sent with a component."""
-        return {**self.__dict__, "_streams": StreamStates(), "_writer": None}

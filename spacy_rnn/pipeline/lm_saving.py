@@ -8,7 +8,7 @@ from spacy import util
 from spacy.pipeline.trainable_pipe import TrainablePipe
 
 from ..errors import Errors
-from ..models.lm_parts import embedding_of, parts, vocabulary_of
+from ..models.lm_parts import embedding_of, set_n_units, vocabulary_of
 from .loading import (
     check_digest,
     check_parameters,
@@ -75,8 +75,7 @@ class SavedLanguageModel(TrainablePipe):
 
     def _model_from_bytes(self, data: bytes) -> None:
         # Numbers of rows are the vocabulary's, which is in the data.
-        embedding_of(self.model).set_dim("nV", None, force=True)  # type: ignore[arg-type]
-        parts(self.model).output.set_dim("nO", None, force=True)  # type: ignore[arg-type]
+        set_n_units(self.model, None)
         self.model.from_bytes(data)
 
     def _checked(self: SelfT, before: List[Tuple[str, Any]]) -> SelfT:

@@ -32,6 +32,9 @@ class StreamStates:
     def __init__(self) -> None:
         self._positions: Dict[KeyT, Position] = {}
 
+    def __reduce__(self) -> Any:
+        return StreamStates, ()
+
     def __len__(self) -> int:
         """RETURNS (int): How many streams are known."""
         return len(self._positions)

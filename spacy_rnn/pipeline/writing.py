@@ -47,6 +47,9 @@ class Writer:
         self._make_doc = make_doc
         self._kept: "OrderedDict[bytes, Reached]" = OrderedDict()
 
+    def __reduce__(self) -> Any:
+        return Writer, (self.model, self._make_doc)
+
     def generate(
         self,
         prompt: str = "",

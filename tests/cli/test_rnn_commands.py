@@ -31,7 +31,8 @@ GOOD, BAD = {"GOOD": 1.0, "BAD": 0.0}, {"GOOD": 0.0, "BAD": 1.0}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Saved pipelines: words, chars, cats (conditional), vectors, two (language models), none."""
+    """Saved pipelines: words, chars, cats, vectors, two (language models), none, damaged,
+    empty."""
     path = tmp_path_factory.mktemp("pipelines")
     registry.cli.get_all()  # as spaCy does when its command line starts
     words, chars = train_lm("word"), train_lm("char")
@@ -40,6 +41,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     chars.to_disk(path / "chars")
     texts, cats = ["good good good ."] * 2 + ["bad bad bad ."] * 2, [GOOD, GOOD, BAD, BAD]
     train_lm("word", texts=texts, cats=cats, condition="cats").to_disk(path / "cats")
+    vectors = [[3.0, -3.0]] * 2 + [[-3.0, 3.0]] * 2
+    train_lm("word", texts=texts, vectors=vectors, condition="vector").to_disk(path / "vectors")
     two = spacy.blank("en")
     two.add_pipe("sentencizer")
     two.to_disk(path / "none")
@@ -103,8 +106,9 @@ def test_spacy_has_the_commands(folder):
 
 def test_a_reader_that_has_read_enough_ends_the_program_in_silence(folder):
     with start("surprisal", folder / "words", "--json", "--batch-size", "1") as program:
-        assert program.stdin is not None and program.stdout is not None
-        program.stdin.write("The cat sat on the mat.\n" * 3000)
+        assert program.stdin is not None
+        assert program.stdout is not None
+        program.stdin.write("The cat sat on the mat.\n" * 1000)
         program.stdin.close()
         assert json.loads(program.stdout.readline())["tokens"][0] == "The"
         program.stdout.close()
@@ -165,20 +169,16 @@ def test_generate_passes_on_labels(folder):
         assert found == f"{label}\n"
 
 
-def test_generate_passes_on_a_vector(folder, tmp_path, monkeypatch):
-    vector = tmp_path / "vector.json"
-    vector.write_text("[0.5, -1]", encoding="utf8")
-    given: Dict[str, Any] = {}
-
-    class Component:
-        def generate(self, prompt: str, **settings: Any) -> List[Doc]:
-            given.update(settings)
-            return []
-
-    loaded = common.Loaded(spacy.blank("en"), "rnn_lm", Component())
-    monkeypatch.setattr("spacy_rnn.cli.generate.load", lambda *args: loaded)
-    run("generate", "any", "--vector", vector)
-    assert given["vector"] == [0.5, -1.0]
+def test_generate_passes_on_a_vector(folder, tmp_path):
+    lm = spacy.load(folder / "vectors").get_pipe("rnn_lm")
+    found = set()
+    for vector in ([3.0, -3.0], [-3.0, 3]):
+        path = tmp_path / "vector.json"
+        path.write_text(json.dumps(vector), encoding="utf8")
+        printed = run("generate", folder / "vectors", "--vector", path, "--seed", 1)
+        assert printed == lm.generate(vector=vector, seed=1)[0].text + "\n"
+        found.add(printed)
+    assert len(found) == 2
 
 
 # surprisal
@@ -283,7 +283,7 @@ def test_surprisal_writes_a_picture(folder, tmp_path):
     result = invoke("surprisal", folder / "words", "--html", path, stdin="A <cat>.\nIt ran.\n")
     assert result.exit_code == 0
     assert result.stdout == ""
-    assert "2 documents" in result.stderr
+    assert "2 documents" in " ".join(result.stderr.split())
     page = path.read_text(encoding="utf8")
     assert page.startswith("<!DOCTYPE html>")
     assert "<b>line 2 of standard input</b>" in page
@@ -312,14 +312,13 @@ def test_surprisal_reads_no_further_than_a_batch_ahead(folder, monkeypatch):
 def test_new_words_of_a_long_input_do_not_stay_in_memory(folder, capsys):
     loaded = common.load(str(folder / "words"))
     sources = (Source("", f"word{i} other{i}", {}) for i in range(300))
-    n_before = len(loaded.nlp.vocab), len(loaded.nlp.vocab.strings)
+    n_before = len(loaded.nlp.vocab.strings)
     surprisal.print_all(loaded, sources, 0, 10, as_json=False)
-    assert (len(loaded.nlp.vocab), len(loaded.nlp.vocab.strings)) == n_before
+    assert len(loaded.nlp.vocab.strings) == n_before
     assert "other299" in capsys.readouterr().out
 
 
-def test_texts_longer_than_a_parser_takes_are_read(folder, words, monkeypatch):
-    monkeypatch.setattr("spacy.language.Language.max_length", 10, raising=False)
+def test_texts_longer_than_a_parser_takes_are_read():
     nlp = spacy.blank("en")
     nlp.max_length = 10
     doc = Source("", "The cat sat on the mat.", {"A": 1.0}).make_doc(nlp)
@@ -464,7 +463,7 @@ def test_bars_are_for_terminals_and_not_for_what_takes_no_time(monkeypatch):
         monkeypatch.setattr(sys, "stderr", stream)
         monkeypatch.setattr(progress, "DELAY", delay)
         assert list(progress.bar(range(3), "docs", is_needed=is_needed)) == [0, 1, 2]
-        assert ("3 docs" in stream.getvalue()) == is_shown
+        assert (" docs/s" in stream.getvalue()) == is_shown
 
 
 def test_what_cannot_be_counted_shows_the_time_that_has_passed(monkeypatch):

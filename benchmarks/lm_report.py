@@ -1,0 +1,49 @@
+"""Write the figures of the language models into the documentation, and draw their picture.
+
+python -m benchmarks.lm_report docs/speed.md
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import srsly
+import typer
+from wasabi import msg
+
+from .lm_plots import draw_speed
+from .lm_tables import fill_page
+
+PICTURE = "speed-lm.png"
+
+
+def main(
+    page: Annotated[Path, typer.Argument(exists=True, help="Whose place is filled")],
+    speed: Annotated[Path, typer.Option(exists=True, help="What benchmarks.lm_speed wrote")] = Path(
+        "metrics/lm_speed.json"
+    ),
+    quality: Annotated[
+        Path, typer.Option(help="What benchmarks.lm_quality wrote; left out if it is not there")
+    ] = Path("metrics/lm_quality.json"),
+) -> None:
+    """Fill the place of the tables, and draw the picture beside the page."""
+    found = srsly.read_json(speed)
+    text = fill_page(
+        page.read_text(encoding="utf8"),
+        found,
+        srsly.read_json(quality) if quality.exists() else None,
+    )
+    page.write_text(text, encoding="utf8")
+    msg.good(f"Wrote the figures into {page}")
+    try:
+        import matplotlib
+    except ImportError:
+        msg.fail("Drawing needs matplotlib", "pip install 'spacy-rnn[viz]'", exits=1)
+    matplotlib.use("Agg")
+    figure = draw_speed(found)
+    figure.savefig(page.parent / PICTURE, bbox_inches="tight", pad_inches=0.08)
+    matplotlib.pyplot.close(figure)
+    msg.good(f"Drew {page.parent / PICTURE}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

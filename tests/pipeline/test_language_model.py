@@ -1,0 +1,379 @@
+"""The component rnn_lm: training, surprisals, scores, states of streams, saving."""
+
+import pickle
+from typing import Any, Dict, List
+
+import numpy
+import pytest
+import spacy
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin
+from spacy.training import Example
+from spacy.training.loop import subdivide_batch
+from thinc.api import fix_random_seed
+
+from spacy_rnn.models.vocabulary import END, UNKNOWN
+from spacy_rnn.pipeline.surprisal import KEY, surprisals_of
+from spacy_rnn.training.optimizers import Adam
+from spacy_rnn.training.streams import batch_by_stream
+
+TEXTS = [
+    "The cat sat on the mat, and the dog did not.",
+    'A dog sat on the "big" mat.',
+    "The mat was big (very big).",
+    "The dog and the cat sat.",
+]
+UNITS = ["word", "char", "subword"]
+SOFTMAXES: Dict[str, Any] = {
+    "full": None,
+    "adaptive": {"@architectures": "spacy-rnn.AdaptiveSoftmax.v1", "cutoffs": [8, 14]},
+    "sampled": {"@architectures": "spacy-rnn.SampledSoftmax.v1", "n_samples": 12},
+}
+
+
+def blank(unit: str = "word", **settings: Any) -> Language:
+    fix_random_seed(0)
+    nlp = spacy.blank("en")
+    nlp.add_pipe("rnn_lm", config={"model": {"unit": unit, "width": 32, **settings}})
+    return nlp
+
+
+def examples_of(nlp: Language, texts: List[str]) -> List[Example]:
+    return [Example(nlp.make_doc(text), nlp.make_doc(text)) for text in texts]
+
+
+def initialized(unit: str = "word", min_freq: int = 1, **settings: Any) -> Language:
+    nlp = blank(unit, **settings)
+    nlp.config["initialize"]["components"]["rnn_lm"] = {"min_freq": min_freq}
+    nlp.initialize(lambda: examples_of(nlp, TEXTS))
+    return nlp
+
+
+@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("softmax", SOFTMAXES)
+def test_overfitting_and_round_trips(unit: str, softmax: str, tmp_path: Any) -> None:
+    nlp = initialized(unit, softmax=SOFTMAXES[softmax])
+    examples = examples_of(nlp, TEXTS)
+    optimizer = Adam(0.02, clip_norm=1.0)
+    losses: Dict[str, float] = {}
+    before = nlp.evaluate(examples)["lm_perplexity"]
+    for _ in range(60 if unit == "word" else 120):
+        losses = {}
+        nlp.update(examples, sgd=optimizer, losses=losses)
+    scores = nlp.evaluate(examples)
+    assert scores["lm_perplexity"] < min(3.0, before / 5)
+    assert scores["lm_score"] == pytest.approx(1 / scores["lm_perplexity"])
+    if softmax != "sampled":  # whose loss is that of the samples
+        assert losses["rnn_lm"] == pytest.approx(numpy.log(scores["lm_perplexity"]), abs=0.1)
+
+    docs = list(nlp.pipe(TEXTS))
+    expected = [surprisals_of(doc) for doc in docs]
+    nlp.to_disk(tmp_path)
+    twin = blank(unit, softmax=SOFTMAXES[softmax])
+    for other in (spacy.load(tmp_path), twin.from_bytes(nlp.to_bytes()), pickle_copy(nlp)):
+        for text, bits in zip(TEXTS, expected):
+            numpy.testing.assert_allclose(surprisals_of(other(text)), bits, atol=1e-5)
+        assert other.evaluate(examples)["lm_perplexity"] == pytest.approx(scores["lm_perplexity"])
+
+
+def pickle_copy(nlp: Language) -> Language:
+    twin = spacy.blank("en")
+    component = pickle.loads(pickle.dumps(nlp.get_pipe("rnn_lm")))
+    twin.add_pipe("rnn_lm")
+    twin._components = [("rnn_lm", component)]
+    return twin
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_sums_of_tokens_are_the_total_of_the_units(unit: str) -> None:
+    nlp = initialized(unit)
+    lm = nlp.get_pipe("rnn_lm")
+    for text in [*TEXTS, "", " ", "An unseen wörd  with\n\nspaces and 😀. "]:
+        doc = nlp(text)
+        units = lm.model.predict([doc])[0]
+        total = sum(token._.surprisal for token in doc)
+        end = doc.user_data[KEY][-1]
+        assert end == pytest.approx(units[-1])
+        assert doc._.surprisal == pytest.approx(float(units.sum()), rel=1e-5)
+        assert doc._.surprisal == pytest.approx(total + end, rel=1e-5)
+        assert doc._.perplexity == pytest.approx(2.0 ** (doc._.surprisal / len(units)), rel=1e-5)
+        assert all(numpy.isfinite(token._.surprisal) for token in doc)
+        if len(doc) > 2:
+            expected = sum(token._.surprisal for token in doc[1:3])
+            assert doc[1:3]._.surprisal == pytest.approx(expected, rel=1e-5)
+        if unit == "char":
+            assert len(units) == len(text) + 1
+
+
+def test_scores_follow_their_conventions() -> None:
+    nlp = initialized("word", min_freq=2)
+    examples = examples_of(nlp, [*TEXTS, "", "A zebra!"])
+    scores = nlp.evaluate(examples)
+    lm = nlp.get_pipe("rnn_lm")
+    docs = list(nlp.pipe(example.text for example in examples))
+    bits = sum(doc._.surprisal for doc in docs)
+    n_tokens = sum(map(len, docs))
+    n_chars = sum(len(doc.text) for doc in docs)
+    unknown = [t.text for doc in docs for t in doc if t.text not in lm.vocabulary]
+    assert "zebra" in unknown
+    spelled = sum(map(lm.vocabulary.spelling.bits, unknown))
+    assert scores["lm_perplexity"] == pytest.approx(2 ** (bits / (n_tokens + len(docs))))
+    assert scores["lm_bits_per_token"] == pytest.approx(bits / n_tokens)
+    assert scores["lm_bits_per_char"] == pytest.approx((bits + spelled) / n_chars)
+
+
+def test_a_doc_is_scored_alike_alone_in_a_batch_and_in_other_processes() -> None:
+    nlp = initialized("char")
+    alone = [surprisals_of(nlp(text)) for text in TEXTS]
+    piped = [surprisals_of(doc) for doc in nlp.pipe(TEXTS)]
+    others = [surprisals_of(doc) for doc in nlp.pipe(TEXTS, n_process=2)]
+    contexts = [(surprisals_of(d), c) for d, c in nlp.pipe(zip(TEXTS, "abcd"), as_tuples=True)]
+    assert [context for _, context in contexts] == list("abcd")
+    for found in (piped, others, [bits for bits, _ in contexts]):
+        for one, expected in zip(found, alone):
+            numpy.testing.assert_allclose(one, expected, atol=1e-5)
+
+
+def test_surprisals_survive_serialization_and_not_other_tokens() -> None:
+    nlp = initialized()
+    doc = nlp(TEXTS[0])
+    data = DocBin(docs=[doc], store_user_data=True).to_bytes()
+    twin = next(iter(DocBin().from_bytes(data).get_docs(nlp.vocab)))
+    assert twin._.surprisal == doc._.surprisal
+    assert twin[3]._.surprisal == doc[3]._.surprisal
+    assert Doc(nlp.vocab).from_bytes(doc.to_bytes())._.perplexity == doc._.perplexity
+    with doc.retokenize() as retokenizer:
+        retokenizer.merge(doc[:2])
+    assert doc._.surprisal is None
+    assert doc[0]._.surprisal is None
+    assert nlp.make_doc("The cat")[0]._.surprisal is None
+    with pytest.raises(ValueError, match="E063"):
+        nlp.get_pipe("rnn_lm").score([Example(doc, doc)])
+
+
+def losses_of_windows(nlp: Language, n_parts: int = 1, **settings: Any) -> List[float]:
+    """The losses of all windows of the texts, in nats, without any learning."""
+    lm = nlp.get_pipe("rnn_lm")
+    found = []
+    for batch in batch_by_stream(**settings)(examples_of(nlp, TEXTS)):
+        lm.steps.take()
+        for part in subdivide_batch(batch, n_parts):
+            nlp.update(part, sgd=False)
+        found.append(lm.steps.bits)
+    return found
+
+
+@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("cell", ["lstm", "qrnn"])
+def test_the_state_goes_on_from_window_to_window(unit: str, cell: str) -> None:
+    """With a state that begins anew with each text, windows cost what whole texts do."""
+    nlp = initialized(unit, cell=cell)
+    expected = sum(doc._.surprisal for doc in nlp.pipe(TEXTS))
+    for settings in ({"n_streams": 1, "bptt": 3}, {"n_streams": 2, "bptt": 5}):
+        # Two streams may take text from each other only if it is long.
+        found = losses_of_windows(nlp, reset=True, **settings)
+        assert sum(found) == pytest.approx(expected, rel=1e-4)
+    found = losses_of_windows(nlp, n_parts=2, reset=True, n_streams=2, bptt=5)
+    assert sum(found) == pytest.approx(expected, rel=1e-4)
+
+
+def test_without_a_reset_a_text_is_read_in_the_light_of_the_one_before() -> None:
+    nlp = initialized()
+    lm = nlp.get_pipe("rnn_lm")
+    joined = [END]
+    for doc in map(nlp.make_doc, TEXTS):
+        joined += [*lm.vocabulary.encode(doc).ids.tolist(), END]
+    from spacy_rnn.models.reading import step
+
+    read = numpy.asarray(joined, dtype="i")
+    lengths, weights = numpy.asarray([len(read) - 1], dtype="i"), numpy.ones(len(read) - 1, "f")
+    expected = step(lm.model, read[:-1], read[1:], lengths, None, weights).losses.sum()
+    found = losses_of_windows(nlp, n_streams=1, bptt=4, reset=False)
+    assert sum(found) * numpy.log(2.0) == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_states_are_not_saved_and_are_dropped_by_a_memory_zone() -> None:
+    nlp = initialized()
+    lm = nlp.get_pipe("rnn_lm")
+    before = nlp.to_bytes()
+    losses_of_windows(nlp, n_streams=2, bptt=4)
+    assert len(lm._streams) == 2
+    assert nlp.to_bytes() == before
+    assert len(pickle.loads(pickle.dumps(lm))._streams) == 0
+    with nlp.memory_zone():
+        nlp(TEXTS[0])
+    assert len(lm._streams) == 0
+
+
+def test_windows_of_another_run_begin_anew() -> None:
+    nlp = initialized()
+    first = losses_of_windows(nlp, n_streams=1, bptt=4)
+    assert losses_of_windows(nlp, n_streams=1, bptt=4) == pytest.approx(first)
+
+
+def test_a_broken_gradient_changes_nothing_and_is_counted() -> None:
+    nlp = initialized()
+    lm = nlp.get_pipe("rnn_lm")
+    optimizer = Adam(0.01)
+    batches = list(batch_by_stream(n_streams=2, bptt=4)(examples_of(nlp, TEXTS)))
+    nlp.update(batches[0], sgd=optimizer)
+    output = lm.model.layers[2]
+    weights = output.get_param("b").copy()
+    output.get_param("b")[3] = numpy.nan
+    nlp.update(batches[1], sgd=optimizer)
+    assert lm.steps.n_skipped == 1
+    assert len(lm._streams) == 0
+    output.get_param("b")[3] = weights[3]
+    numpy.testing.assert_array_equal(output.get_param("b"), weights)
+    nlp.update(batches[2], sgd=optimizer)
+    assert numpy.isfinite(output.get_param("b")).all()
+    assert lm.steps.n_steps == 2
+
+
+def test_the_learn_rate_is_scaled_by_the_length_of_jittered_windows() -> None:
+    nlp = initialized()
+    lm = nlp.get_pipe("rnn_lm")
+    scales = []
+
+    class Spy(type(Adam(0.01))):  # type: ignore[misc]
+        def prepare(self, model: Any, *, rate_scale: float = 1.0) -> bool:
+            scales.append(rate_scale)
+            return bool(super().prepare(model, rate_scale=rate_scale))
+
+    optimizer = Adam(0.01)
+    optimizer.__class__ = Spy
+    settings = dict(n_streams=1, bptt=14, jitter=True, seed=3)
+    for batch in batch_by_stream(**settings)(examples_of(nlp, TEXTS * 4)):
+        nlp.update(batch, sgd=optimizer)
+    assert len(set(scales)) > 1
+    assert lm.steps.n_steps == len(scales)
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_the_vocabulary_is_learned_given_or_grown(unit: str, tmp_path: Any) -> None:
+    nlp = initialized(unit)
+    lm = nlp.get_pipe("rnn_lm")
+    other = blank(unit)
+    other.config["initialize"]["components"]["rnn_lm"] = {"labels": lm.label_data}
+    other.initialize(lambda: examples_of(other, ["Something else."]))
+    assert other.get_pipe("rnn_lm").vocabulary.units == lm.vocabulary.units
+    wrong = blank("char" if unit == "word" else "word")
+    wrong.config["initialize"]["components"]["rnn_lm"] = {"labels": lm.label_data}
+    with pytest.raises(ValueError, match="E065"):
+        wrong.initialize(lambda: examples_of(wrong, TEXTS))
+
+
+@pytest.mark.parametrize("softmax", [*SOFTMAXES, "narrow", "untied"])
+def test_growing_keeps_what_was_learned(softmax: str) -> None:
+    settings: Dict[str, Any] = {"softmax": SOFTMAXES.get(softmax)}
+    if softmax == "narrow":
+        settings["softmax"] = {**SOFTMAXES["adaptive"], "factor": 2.0}
+    if softmax == "untied":
+        settings["tied"] = False
+    nlp = initialized(**settings)
+    lm = nlp.get_pipe("rnn_lm")
+    for _ in range(20):
+        nlp.update(examples_of(nlp, TEXTS), sgd=Adam(0.01))
+    before = [surprisals_of(nlp(text)) for text in TEXTS]
+    zebra = nlp("A zebra sat.")[1]._.surprisal
+    old = list(lm.vocabulary.units)
+    assert lm.add_units(["zebra", "cat", "zebra", "gnu"]) == 2
+    assert lm.vocabulary.units == [*old, "zebra", "gnu"]
+    assert nlp("A zebra sat.")[1]._.surprisal > zebra
+    for text, bits in zip(TEXTS, before):
+        # The new words take a little of the probability.
+        numpy.testing.assert_allclose(surprisals_of(nlp(text)), bits, atol=0.2)
+    texts = ["A zebra sat on the mat.", "A gnu sat on the mat."]
+    optimizer = Adam(0.02)
+    for _ in range(60):
+        nlp.update(examples_of(nlp, texts), sgd=optimizer)
+    assert nlp("A zebra sat.")[1]._.surprisal < 2.0
+    twin = blank(**settings).from_bytes(nlp.to_bytes())
+    assert twin("A gnu sat.")._.surprisal == pytest.approx(nlp("A gnu sat.")._.surprisal)
+
+
+def test_no_units_are_added_to_subwords_or_beyond_a_cutoff() -> None:
+    with pytest.raises(ValueError, match="E070"):
+        initialized("subword").get_pipe("rnn_lm").add_units(["zebra"])
+    lm = initialized(softmax={**SOFTMAXES["adaptive"], "cutoffs": [8, 25]}).get_pipe("rnn_lm")
+    with pytest.raises(ValueError, match="E064"):
+        lm.add_units(f"w{i}" for i in range(40))
+
+
+def test_special_symbols_cannot_be_written_by_a_text() -> None:
+    nlp = initialized()
+    lm = nlp.get_pipe("rnn_lm")
+    for text in ("</s>", "<unk>"):
+        ids = lm.vocabulary.encode(Doc(nlp.vocab, words=[text])).ids
+        assert ids.tolist() == [UNKNOWN]
+
+
+def test_without_text_or_with_other_settings_the_errors_say_what_to_do(tmp_path: Any) -> None:
+    nlp = blank()
+    with pytest.raises(ValueError, match="E066"):
+        nlp.initialize(lambda: examples_of(nlp, [""]))
+    nlp = initialized()
+    nlp.to_disk(tmp_path)
+    for settings in ({"width": 16}, {"depth": 2}, {"cell": "gru"}, {"unit": "char"}):
+        with pytest.raises(ValueError, match=r"E019|E013|E018"):
+            blank(**settings).from_disk(tmp_path)  # type: ignore[arg-type]
+    path = tmp_path / "rnn_lm" / "model"
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(ValueError, match="E018"):
+        spacy.load(tmp_path)
+    path.write_bytes(data[:-9] + b"\x00" * 9)
+    with pytest.raises(ValueError, match="E018"):
+        spacy.load(tmp_path)
+
+
+def test_labels_set_the_initial_state_and_learn() -> None:
+    nlp = blank(condition="cats")
+    pairs = [("good", "What a lovely film."), ("bad", "What a dull film.")]
+    examples = examples_of(nlp, [text for _, text in pairs])
+    for example, (label, _) in zip(examples, pairs):
+        for doc in (example.reference, example.predicted):
+            doc.cats = {label: 1.0}
+    nlp.config["initialize"]["components"]["rnn_lm"] = {"min_freq": 1}
+    nlp.initialize(lambda: examples)
+    lm = nlp.get_pipe("rnn_lm")
+    assert lm.model.attrs["labels"] == ["bad", "good"]
+    for batches in ([examples], batch_by_stream(n_streams=2, bptt=3)):
+        optimizer = Adam(0.03)
+        for _ in range(40):
+            for batch in batches(examples) if callable(batches) else batches:
+                nlp.update(batch, sgd=optimizer)
+        for label, word in (("good", "lovely"), ("bad", "dull")):
+            doc = lm.generate("What a", cats={label: 1.0}, temperature=0.0, max_length=3)[0]
+            assert doc[2].text == word
+        doc = nlp.make_doc("What a dull film.")
+        doc.cats = {"bad": 1.0}
+        right = nlp(doc)._.surprisal
+        other = nlp.make_doc("What a dull film.")
+        other.cats = {"good": 1.0}
+        assert right + 2 < nlp(other)._.surprisal
+    with pytest.raises(ValueError, match="E068"):
+        lm.generate(cats={"ugly": 1.0})
+    with pytest.raises(ValueError, match="E072"):
+        lm.generate(vector=[1.0])
+
+
+def test_a_vector_sets_the_initial_state() -> None:
+    nlp = blank("char", condition="vector")
+    names = ["zero", "one", "two"]
+    examples = examples_of(nlp, names)
+    for i, example in enumerate(examples):
+        for doc in (example.reference, example.predicted):
+            doc.user_data["spacy_rnn.vector"] = numpy.eye(3, dtype="f")[i]
+    nlp.initialize(lambda: examples)
+    optimizer = Adam(0.02)
+    for _ in range(120):
+        nlp.update(examples, sgd=optimizer)
+    lm = nlp.get_pipe("rnn_lm")
+    for i, name in enumerate(names):
+        assert lm.generate(vector=numpy.eye(3)[i], temperature=0.0)[0].text == name
+    with pytest.raises(ValueError, match="E071"):
+        nlp.update(next(iter(batch_by_stream()(examples))))
+    plain = blank("char", condition="vector")
+    with pytest.raises(ValueError, match="E069"):
+        plain.initialize(lambda: examples_of(plain, TEXTS))
