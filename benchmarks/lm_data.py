@@ -70,8 +70,8 @@ def read_corpus(*, with_dev: bool = False, quick: bool = False) -> Corpus:
     """RETURNS (Corpus): The addresses; if it is to be quick, a small piece of them."""
     nlp = spacy.blank("en")
     texts = read_texts(quick=quick)
-    docs = list(nlp.tokenizer.pipe(texts["train"]))
-    dev = list(nlp.tokenizer.pipe(texts["dev"])) if with_dev else []
+    docs = list(map(nlp.make_doc, texts["train"]))
+    dev = list(map(nlp.make_doc, texts["dev"])) if with_dev else []
     vocabularies = {
         unit: Vocabulary.learn(unit, docs, min_freq=1 if quick else MIN_COUNT, max_size=0)
         for unit in ("word", "char")
