@@ -36,6 +36,19 @@ def draw_speed(results: Dict[str, Any]) -> Any:
         symbols = results["corpus"][unit]["symbols"]
         title = f"{PLURALS[unit].capitalize()}/s in training, vocabulary {symbols:,}"
         axes.set_title(f"{title}\n(ratio to {TORCH}, full softmax)", fontsize=10)
+    handles = {
+        label: handle
+        for axes in all_axes
+        for handle, label in zip(*axes.get_legend_handles_labels())
+    }
+    figure.legend(
+        handles.values(),
+        handles.keys(),
+        fontsize=8,
+        frameon=False,
+        loc="outside upper center",
+        ncols=5,
+    )
     threads = f"{n_threads} thread{'s' if n_threads > 1 else ''}"
     machine = results["machine"]
     figure.supxlabel(
@@ -62,9 +75,5 @@ def _draw(axes: Any, settings: List[Dict[str, Any]], names: List[str]) -> None:
     axes.invert_yaxis()
     axes.set_xlim(0, 1.28 * largest or 1.0)
     axes.set_xticks([])
-    if settings:
-        axes.legend(
-            fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.01), ncols=4
-        )
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)

@@ -1,5 +1,6 @@
 """Choose the next unit of a text by its probability."""
 
+from math import inf
 from typing import Any, List, NamedTuple, Optional, Sequence, Union
 
 import numpy
@@ -51,18 +52,19 @@ def check_settings(
     """
     positive, natural = "a positive number", "0 or a positive number"
     checks = (
-        ("max_length", max_length, _is_whole(max_length) and max_length > 0, positive),
-        ("temperature", temperature, _is_number(temperature) and temperature >= 0, natural),
-        ("top_k", top_k, _is_whole(top_k) and top_k >= 0, natural),
-        ("top_p", top_p, _is_number(top_p) and 0 < top_p <= 1, "above 0 and at most 1"),
-        ("min_p", min_p, _is_number(min_p) and 0 <= min_p <= 1, "at least 0 and at most 1"),
-        ("beam_width", beam_width, _is_whole(beam_width) and beam_width > 0, positive),
-        ("seed", seed, seed is None or (_is_whole(seed) and seed >= 0), f"{natural}, or None"),
+        ("max_length", max_length, is_whole(max_length) and max_length > 0, positive),
+        ("temperature", temperature, is_number(temperature) and 0 <= temperature < inf, natural),
+        ("top_k", top_k, is_whole(top_k) and top_k >= 0, natural),
+        ("top_p", top_p, is_number(top_p) and 0 < top_p <= 1, "above 0 and at most 1"),
+        ("min_p", min_p, is_number(min_p) and 0 <= min_p <= 1, "at least 0 and at most 1"),
+        ("beam_width", beam_width, is_whole(beam_width) and beam_width > 0, positive),
+        ("seed", seed, seed is None or (is_whole(seed) and seed >= 0), f"{natural}, or None"),
     )
     for what, value, is_right, expected in checks:
         if not is_right:
             raise number_error(what, expected, value)
-    stops = [stop] if isinstance(stop, str) else list(stop or ())
+    is_list = stop is None or isinstance(stop, (list, tuple))
+    stops = list(stop or ()) if is_list else [stop]
     if not all(isinstance(text, str) and text for text in stops):
         raise number_error("stop", "a text, or a list of texts, none of them empty", stop)
     if beam_width > 1 and (temperature, top_k, top_p, min_p) != (1.0, 0, 1.0, 0.0):
@@ -72,11 +74,13 @@ def check_settings(
     return Settings(max_length, temperature, top_k, top_p, min_p, beam_width, seed, stops)
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """RETURNS (bool): Whether it is a number: an integer or a float of Python or NumPy."""
     return isinstance(value, (int, float, numpy.number)) and not isinstance(value, bool)
 
 
-def _is_whole(value: Any) -> bool:
+def is_whole(value: Any) -> bool:
+    """RETURNS (bool): Whether it is an integer of Python or NumPy."""
     return isinstance(value, (int, numpy.integer)) and not isinstance(value, bool)
 
 
@@ -86,28 +90,33 @@ def generators(seed: Optional[int], n: int) -> List[numpy.random.Generator]:
     return [numpy.random.default_rng(child) for child in numpy.random.SeedSequence(seed).spawn(n)]
 
 
-def choose(log_probs: numpy.ndarray, settings: Settings, draws: Sequence[float]) -> numpy.ndarray:
+def choose(
+    log_probs: numpy.ndarray, settings: Settings, rngs: Sequence[numpy.random.Generator]
+) -> numpy.ndarray:
     """Choose a unit for each text.
 
     log_probs (Floats2d): (n, n_units) In nats; minus infinity for what must not be chosen.
     settings (Settings): See above.
-    draws (Sequence[float]): (n,) From 0 to 1, which decide.
+    rngs (Sequence[Generator]): (n,) Each text's own.
     RETURNS (Ints1d): (n,) The units.
     """
     if settings.temperature == 0.0:
         return log_probs.argmax(axis=1)
     p = restricted(log_probs, settings)
-    total = numpy.cumsum(p, axis=1)
-    # Less than the whole, so that rounding can't lead to a unit without probability.
-    wanted = numpy.asarray(draws)[:, None] * total[:, -1:]
-    return (total <= wanted).sum(axis=1).clip(max=p.shape[1] - 1)
+    # The largest p / e, with e from the exponential distribution, is at a unit as often as p says.
+    # A draw from cumulative sums would be cheaper, but there the rounding of all units before the
+    # one that is drawn counts, and rounding depends on how many texts are written at once.
+    return numpy.asarray(
+        [(row / rng.standard_exponential(len(row))).argmax() for row, rng in zip(p, rngs)]
+    )
 
 
 def restricted(log_probs: numpy.ndarray, settings: Settings) -> numpy.ndarray:
     """RETURNS (Floats2d): (n, n_units) Probabilities with temperature, in float64, zero for what
     the settings leave out; they need not sum to 1."""
-    scaled = log_probs.astype("float64") / settings.temperature
-    p = numpy.exp(scaled - scaled.max(axis=1, keepdims=True))
+    below = log_probs.astype("float64") - log_probs.max(axis=1, keepdims=True)
+    with numpy.errstate(over="ignore"):  # at temperatures that are nearly 0
+        p = numpy.exp(below / settings.temperature)
     if settings.min_p:
         p[p < settings.min_p] = 0.0  # the most probable one has 1 here
     if not settings.top_k and settings.top_p == 1.0:

@@ -96,12 +96,13 @@ def test_whole_steps_of_ours_and_torchs_go_the_same_way(setting: Setting) -> Non
     ours, theirs = models[LSTM], models[TORCH]
     assert isinstance(theirs, Torchs)
     # With both biases trained, torch's would move twice as fast as our one.
-    theirs.lstm.bias_hh_l0.requires_grad_(False)  # type: ignore[union-attr, operator]
+    dict(theirs.named_parameters())["lstm.bias_hh_l0"].requires_grad_(False)
     losses = [
         [peer.step(peer.prepare(batch)) for peer in (ours, theirs)]
         for batch in made_up_batches(setting, 8)
     ]
-    numpy.testing.assert_allclose(*numpy.transpose(losses), rtol=1e-4)
+    of_ours, of_theirs = numpy.transpose(losses)
+    numpy.testing.assert_allclose(of_ours, of_theirs, rtol=1e-4)
 
 
 def test_another_model_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:

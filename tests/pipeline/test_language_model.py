@@ -12,7 +12,9 @@ from spacy.training import Example
 from spacy.training.loop import subdivide_batch
 from thinc.api import fix_random_seed
 
-from spacy_rnn.models.vocabulary import END, UNKNOWN
+from spacy_rnn.models.lm_parts import set_vocabulary
+from spacy_rnn.models.vocabulary import END, UNKNOWN, Vocabulary
+from spacy_rnn.pipeline.grow import remap_rows
 from spacy_rnn.pipeline.surprisal import KEY, surprisals_of
 from spacy_rnn.training.optimizers import Adam
 from spacy_rnn.training.streams import batch_by_stream
@@ -377,3 +379,16 @@ def test_a_vector_sets_the_initial_state() -> None:
     plain = blank("char", condition="vector")
     with pytest.raises(ValueError, match="E069"):
         plain.initialize(lambda: examples_of(plain, TEXTS))
+
+
+def test_rows_follow_their_strings_into_another_order() -> None:
+    nlp = initialized()
+    lm = nlp.get_pipe("rnn_lm")
+    before = [surprisals_of(nlp(text)) for text in TEXTS]
+    old = lm.vocabulary
+    shuffled = Vocabulary("word", [*old.units[::-1]])
+    remap_rows(lm.model, old, shuffled)
+    set_vocabulary(lm.model, shuffled)
+    assert [shuffled.number(unit) for unit in old.units] != list(range(2, len(old)))
+    for text, bits in zip(TEXTS, before):
+        numpy.testing.assert_allclose(surprisals_of(nlp(text)), bits, atol=1e-5)
