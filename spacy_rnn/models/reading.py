@@ -83,7 +83,7 @@ def _temporal_gradient(model: Model[InT, OutT], H: Floats2d, lengths: Any) -> Fl
     # Not from the end of a sequence to the beginning of the next one.
     ends = model.ops.to_numpy(xp.cumsum(lengths))
     ends = ends[(ends > 0) & (ends < len(H))]
-    differences[ends - 1] = 0.0
+    differences[xp.asarray(ends - 1)] = 0.0
     n_pairs = max(1, len(differences) - len(set(ends.tolist())))
     differences *= 2.0 * model.attrs["tar"] / (n_pairs * H.shape[1])
     dH[1:] += differences

@@ -1,8 +1,6 @@
 """Where spaces stand between words, so that a model of words can write a text."""
 
-from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence
-
-from ..errors import Errors
+from typing import Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence
 
 # By the kind of a word, see `_kind`; numbers of places by whether there is a space, see `Spaces`.
 WORD, MIXED, MARK = 0, 1, 2
@@ -78,18 +76,9 @@ class Spacing:
         return {field: sorted(getattr(self, field)) for field in FIELDS}
 
     @classmethod
-    def from_dict(cls, data: Any) -> "Spacing":
-        """RETURNS (Spacing): From what `to_dict` made.
-
-        RAISES (ValueError): If it is anything else.
-        """
-        if not isinstance(data, dict) or set(data) != set(FIELDS):
-            raise ValueError(Errors.E060.format(reason=f"'spacing' is no object of {FIELDS}"))
-        for field, places in data.items():
-            if not isinstance(places, list) or not all(type(place) is int for place in places):
-                reason = f"'spacing.{field}' is no list of numbers"
-                raise ValueError(Errors.E060.format(reason=reason))
-        return cls(**data)
+    def from_dict(cls, data: Dict[str, List[int]]) -> "Spacing":
+        """RETURNS (Spacing): From what `to_dict` made."""
+        return cls(**{field: data[field] for field in FIELDS})
 
 
 class Spaces:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from functools import lru_cache
-from typing import Any, Dict, Iterator, List, Mapping, Sequence
+from typing import Any, Dict, Iterator, List, Mapping, Sequence, Set
 
 from ..errors import Errors
 
@@ -30,9 +30,13 @@ class Subwords:
         """RETURNS (Sequence[str]): The pieces of a token, as the library writes bytes."""
         return tuple(self._tokenizer.encode(text, add_special_tokens=False).tokens)
 
+    def all(self) -> Set[str]:
+        """RETURNS (Set[str]): All pieces."""
+        return set(self._tokenizer.get_vocab())
+
     def count(self, texts: Mapping[str, int]) -> List[str]:
         """RETURNS (List[str]): All pieces, those that occur most in the texts first."""
-        counts: Dict[str, int] = Counter(dict.fromkeys(self._tokenizer.get_vocab(), 0))
+        counts: Dict[str, int] = Counter(dict.fromkeys(self.all(), 0))
         for text, n in texts.items():
             for piece in self._cut(text):
                 counts[piece] += n
@@ -54,7 +58,7 @@ def train_subwords(
     tokens (Mapping[str, int]): Tokens with the space before them, and how often they occur.
     subword_model (str): "bpe" (Sennrich et al. 2016) or "unigram" (Kudo 2018).
     min_freq (int): With "bpe": pairs that are rarer are not joined.
-    max_size (int): How many pieces; at least the 256 bytes.
+    max_size (int): How many pieces, but at least the 256 bytes; 0 for no limit.
     RETURNS (str): The tokenizer, as JSON.
     """
     library = _library()
@@ -64,8 +68,11 @@ def train_subwords(
             Errors.E009.format(what="subword_model", found=subword_model, expected=expected)
         )
     alphabet = library.pre_tokenizers.ByteLevel.alphabet()
+    # Each further piece joins two that are there. The library reserves room for as many as it is
+    # told, so it must not be told any large number.
+    most = len(alphabet) + sum(len(token.encode("utf8")) for token in tokens)
     common = dict(
-        vocab_size=max(max_size or 2**31 - 1, len(alphabet)),
+        vocab_size=max(min(max_size or most, most), len(alphabet)),
         initial_alphabet=alphabet,
         show_progress=False,
     )

@@ -1,20 +1,22 @@
 """What a language model predicts: words, characters or subwords, and their numbers."""
 
 from collections import Counter
-from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, cast
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple, cast
 
 import numpy
 from spacy.attrs import ORTH
-from spacy.strings import hash_string  # type: ignore[attr-defined]
-from spacy.tokens import Doc, Span
+from spacy.strings import get_string_id
+from spacy.tokens import Doc
 from thinc.model import deserialize_attr, serialize_attr
 
-from ..errors import Errors
-from .spacing import Spaces, Spacing
+from ..errors import Errors, number_error
+from .counts import Counts, with_spaces
+from .spacing import Spacing
 from .spelling import Spelling
 from .subwords import Subwords, train_subwords
+from .vocabulary_data import KINDS, check_data, is_text
 
-UNITS = ("word", "char", "subword")
+UNITS = KINDS
 # What a unit is left out below, and how many are kept, if nothing is said.
 MIN_FREQ = {"word": 3, "char": 1, "subword": 2}
 MAX_SIZE = {"word": 50_000, "char": 0, "subword": 8_000}
@@ -67,10 +69,14 @@ class Vocabulary:
             twice = next(unit for unit, n in Counter(self.units).items() if n > 1)
             raise ValueError(Errors.E061.format(unit=twice))
         self.specials = list(specials)
+        if len(self.specials) != len(SPECIALS) or not all(map(is_text, self.specials)):
+            raise number_error("specials", "two texts, such as </s> and <unk>", specials)
         self.subwords = subwords
         self.spacing = spacing or Spacing()
         self.spelling = spelling or Spelling({})
         self.pieces = Subwords(subwords) if subwords else None
+        if self.pieces is not None and self.units and set(self.units) != self.pieces.all():
+            raise ValueError(Errors.E060.format(reason="'units' are not those of 'subwords'"))
         self._numbers = {unit: number for number, unit in enumerate(self.units, start=2)}
         keys = [_key(kind, unit) for unit in self.units]
         order = numpy.argsort(numpy.asarray(keys, dtype="uint64"), kind="stable")
@@ -117,14 +123,20 @@ class Vocabulary:
         subword_model (str): "bpe" or "unigram".
         specials (Sequence[str]): How the end symbol and the unknown one are shown.
         RETURNS (Vocabulary): What was found.
+        RAISES (ValueError): If an argument is not as described.
         """
-        cls(kind)  # an error for an unknown kind, before the corpus is read
+        cls(kind, specials=specials)  # an error for what is unknown, before the corpus is read
         min_freq = MIN_FREQ[kind] if min_freq is None else min_freq
         max_size = MAX_SIZE[kind] if max_size is None else max_size
+        for what, number in (("min_freq", min_freq), ("max_size", max_size)):
+            if number < 0:
+                raise number_error(what, "0 or a positive number", number)
         counts = Counts(kind)
         for doc in docs:
             counts.add(doc)
         if kind == "subword":
+            if not counts.units:
+                return cls(kind, specials=specials)
             trained = train_subwords(counts.units, subword_model, min_freq, max_size)
             pieces = Subwords(trained).count(counts.units)
             return cls(kind, pieces, specials=specials, subwords=trained)
@@ -179,9 +191,10 @@ class Vocabulary:
             keys = doc.to_array(ORTH)[start:end]
             return Units(self._find(keys), numpy.arange(n_tokens, dtype="int32"))
         if self.kind == "subword":
-            assert self.pieces is not None
+            if self.pieces is None:
+                raise ValueError(Errors.E024.format(name="language_model"))
             pieces = [
-                self.pieces.cut(piece) for piece in _with_spaces(doc[start:end], before, is_end)
+                self.pieces.cut(piece) for piece in with_spaces(doc[start:end], before, is_end)
             ]
             ids: Any = [self.number(unit) for piece in pieces for unit in piece]
             lengths = [len(piece) for piece in pieces]
@@ -193,9 +206,11 @@ class Vocabulary:
         tokens = numpy.repeat(numpy.arange(n_tokens, dtype="int32"), lengths)
         return Units(numpy.asarray(ids, dtype="int32"), tokens)
 
-    def encode_text(self, text: str) -> numpy.ndarray:
-        """RETURNS (Ints1d): The numbers of the characters of a text. Only for "char"."""
-        return self._find(_code_points(text).astype("uint64"))
+    def n_units(self, doc: Doc) -> int:
+        """RETURNS (int): How many units a doc has, without the end symbol."""
+        if self.kind == "word":
+            return len(doc)
+        return len(doc.text) if self.kind == "char" else len(self.encode(doc).ids)
 
     def unknown_texts(self, doc: Doc) -> List[str]:
         """RETURNS (List[str]): The units of a doc that are unknown, as they are written."""
@@ -232,64 +247,29 @@ class Vocabulary:
 
         RAISES (ValueError): If something is missing, or is of another type.
         """
-        try:
-            return cls(
-                data["kind"],
-                data["units"],
-                specials=data["specials"],
-                subwords=data["subwords"],
-                spacing=Spacing.from_dict(data["spacing"]),
-                spelling=Spelling(data["spelling"]),
-            )
-        except (KeyError, TypeError, AttributeError) as e:
-            raise ValueError(Errors.E060.format(reason=f"{type(e).__name__}: {e}")) from e
-
-
-class Counts:
-    """What `Vocabulary.learn` counts.
-
-    units (Counter): How often each unit occurs; with "subword" how often each token does, with the
-        space before it.
-    spaces (Spaces): With "word": where they have spaces beside them.
-    """
-
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
-        self.units: "Counter[str]" = Counter()
-        self.spaces = Spaces()
-
-    def add(self, doc: Doc) -> None:
-        """Count the units of a doc."""
-        if self.kind == "char":
-            self.units.update(doc.text)
-        elif self.kind == "subword":
-            self.units.update(_with_spaces(doc[:], "", True))
-        else:
-            words = [token.text for token in doc]
-            self.units.update(words)
-            self.spaces.add(words, [bool(token.whitespace_) for token in doc])
+        check_data(data)
+        return cls(
+            data["kind"],
+            data["units"],
+            specials=data["specials"],
+            subwords=data["subwords"],
+            spacing=Spacing.from_dict(data["spacing"]),
+            spelling=Spelling(data["spelling"]),
+        )
 
 
 def _key(kind: str, unit: str) -> int:
-    """What a unit is found by: spaCy's hash of a word, the code point of a character."""
+    """What a unit is found by: of a word its number in spaCy's StringStore, which is not its hash
+    for spaCy's own symbols, such as `number`; of a character its code point."""
     if kind == "char":
         if len(unit) != 1:
             raise ValueError(Errors.E062.format(unit=repr(unit)))
         return ord(unit)
-    return cast(int, hash_string(unit))
+    return cast(int, get_string_id(unit))
 
 
 def _code_points(text: str) -> numpy.ndarray:
     return numpy.frombuffer(text.encode("utf-32-le", errors="surrogatepass"), dtype="<u4")
-
-
-def _with_spaces(tokens: Span, before: str, is_end: bool) -> Iterator[str]:
-    """The texts of tokens, each with the space before it, and the last, if it is the last of the
-    document, also with the one behind it: together the text of the document."""
-    last = len(tokens) - 1
-    for i, token in enumerate(tokens):
-        yield before + token.text + (token.whitespace_ if is_end and i == last else "")
-        before = token.whitespace_
 
 
 def match_units(old: Vocabulary, new: Vocabulary) -> Tuple[numpy.ndarray, numpy.ndarray]:

@@ -1,6 +1,8 @@
 """Search for the most probable texts."""
 
-from typing import List, NamedTuple, Tuple
+from heapq import nlargest
+from operator import itemgetter
+from typing import Dict, List, NamedTuple, Tuple
 
 import numpy
 
@@ -36,9 +38,7 @@ class Hypothesis(NamedTuple):
         return Hypothesis(total, self.n_units + 1, text, joiner)
 
 
-def search(
-    reader: Reader, joiner: Joiner, start: Reached, settings: Settings, n: int
-) -> List[str]:
+def search(reader: Reader, joiner: Joiner, start: Reached, settings: Settings, n: int) -> List[str]:
     """The most probable texts that a beam finds, by the mean log-probability of their units.
 
     reader (Reader): Reads by the model.
@@ -49,7 +49,7 @@ def search(
     RETURNS (List[str]): At most so many different texts, best first, without the prompt.
     """
     running = [Hypothesis(0.0, 0, "", joiner)]
-    finished: List[Hypothesis] = []
+    finished: Dict[str, float] = {}
     reached = start
     for length in range(1, settings.max_length + 1):
         grown: List[Tuple[int, int, Hypothesis]] = []
@@ -57,19 +57,20 @@ def search(
             longer = running[row].grown(unit, total)
             is_over = unit == END or any(stop in longer.text for stop in settings.stop)
             if is_over or length == settings.max_length:
-                finished.append(longer)
+                text = cut_at_stop(longer.text, settings.stop)
+                finished[text] = max(longer.mean, finished.get(text, longer.mean))
             elif len(grown) < settings.beam_width:
                 grown.append((row, unit, longer))
         running = [longer for _, _, longer in grown]
-        found = _ranked(finished, settings)
+        found = nlargest(n, finished.items(), key=itemgetter(1))
         # As if all that is still to come were certain.
         best_possible = max((h.total for h in running), default=0.0) / settings.max_length
-        if not running or (len(found) >= n and found[n - 1][1] >= best_possible):
+        if not running or (len(found) == n and found[-1][1] >= best_possible):
             break
         reached = reader.step(
             reached.take([row for row, _, _ in grown]), [unit for _, unit, _ in grown]
         )
-    return [text for text, _ in found[:n]]
+    return [text for text, _ in found]
 
 
 def _best_steps(
@@ -86,11 +87,3 @@ def _best_steps(
     rows, units = numpy.unravel_index(best, totals.shape)
     steps = zip(rows.tolist(), units.tolist(), totals[rows, units].tolist())
     return [step for step in steps if step[2] > -numpy.inf]
-
-
-def _ranked(finished: List[Hypothesis], settings: Settings) -> List[Tuple[str, float]]:
-    """RETURNS (List[Tuple[str, float]]): Each text as it will be seen, and what it is ranked by."""
-    found: dict = {}
-    for h in sorted(finished, key=lambda h: -h.mean):
-        found.setdefault(cut_at_stop(h.text, settings.stop), h.mean)
-    return list(found.items())

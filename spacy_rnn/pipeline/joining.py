@@ -68,7 +68,7 @@ class SubwordJoiner(Joiner):
         super().__init__(vocabulary, prompt)
         self._bytes = b""
         # The prompt may end in the space that the first piece begins with.
-        self._skips_space = prompt.text.endswith(" ")
+        self._skips_space = bool(len(prompt) and prompt[-1].whitespace_)
 
     def add(self, unit: int) -> str:
         table = bytes_of()

@@ -11,6 +11,7 @@ from spacy.training import Example, validate_examples
 from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer, set_dropout_rate
 from thinc.types import Floats1d
+from tqdm import tqdm
 
 from ..errors import Errors
 from ..models.lm_parts import embedding_of, parts, set_vocabulary, vocabulary_of
@@ -18,7 +19,7 @@ from ..models.reading import step, surprisals
 from ..models.vocabulary import SPECIALS, Vocabulary
 from ..scorers import lm_score
 from ..training.steps import StepStats, finish_update
-from .condition import condition_state, learn_condition
+from .condition import VECTOR, condition_state, learn_condition, vector_of
 from .grow import grow_model
 from .lm_batch import make_batch
 from .lm_saving import SavedLanguageModel
@@ -157,7 +158,7 @@ class RNNLanguageModel(SavedLanguageModel):
         else:
             vocabulary = Vocabulary.learn(
                 kind,
-                (example.reference for example in get_examples()),
+                _with_progress(example.reference for example in get_examples()),
                 min_freq=min_freq,
                 max_size=max_size,
                 subword_model=subword_model,
@@ -197,7 +198,7 @@ class RNNLanguageModel(SavedLanguageModel):
         scores (List[Floats1d]): What `predict` returned for them.
         """
         for doc, bits in zip(docs, scores):
-            annotate(doc, cast(Any, bits), len(self.vocabulary.encode(doc).ids) + 1)
+            annotate(doc, cast(Any, bits), self.vocabulary.n_units(doc) + 1)
 
     def update(
         self,
@@ -262,8 +263,8 @@ class RNNLanguageModel(SavedLanguageModel):
         """
         examples = list(examples)
         validate_examples(examples, "RNNLanguageModel.get_loss")
-        encode = self.vocabulary.encode
-        n_units = sum(len(encode(example.predicted).ids) + 1 for example in examples)
+        count = self.vocabulary.n_units
+        n_units = sum(count(example.predicted) + 1 for example in examples)
         factor = numpy.log(2.0) / max(n_units, 1)
         loss = sum(float(cast(Any, bits).sum()) for bits in scores) * factor
         return loss, [numpy.full(bits.shape, factor, dtype="float32") for bits in scores]
@@ -275,12 +276,26 @@ class RNNLanguageModel(SavedLanguageModel):
         """
         if self.scorer is None:
             return {}
+        examples = self._conditioned(examples) if self.model.attrs["condition"] else examples
         scores = dict(self.scorer(examples, spelling=self._spelling, **kwargs))
         if "lm_perplexity" in scores:
             # During a training this is the development set: an optimizer of this package may
             # anneal.
             self.steps.observe(float(numpy.log(scores["lm_perplexity"])))
         return scores
+
+    def _conditioned(self, examples: Iterable[Example]) -> Iterator[Example]:
+        """Read docs again in the light of what only the references know: their labels or vectors.
+
+        YIELDS (Example): With a copy of the predicted doc.
+        """
+        for example in examples:
+            doc = example.predicted.copy()
+            doc.cats = example.reference.cats
+            if self.model.attrs["condition"] == "vector":
+                doc.user_data[VECTOR] = vector_of(example.reference)
+            self.set_annotations([doc], self.predict([doc]))
+            yield Example(doc, example.reference)
 
     def _spelling(self, doc: Doc) -> float:
         """RETURNS (float): What it costs to spell the unknown units of a doc, in bits."""
@@ -375,3 +390,9 @@ class RNNLanguageModel(SavedLanguageModel):
         RETURNS (List[List[Tuple[str, float]]]): For each token, units and their surprisals in bits.
         """
         return self._get_writer().alternatives(doc, n)
+
+
+def _with_progress(docs: Iterable[Doc]) -> Iterable[Doc]:
+    """Show how many docs have been read, if it takes long and somebody is there to see it."""
+    about = "Learning the vocabulary"
+    return tqdm(docs, about, unit=" docs", delay=2, disable=None, leave=False)

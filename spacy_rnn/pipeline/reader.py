@@ -70,8 +70,8 @@ class Reader:
                 raise ValueError(Errors.E072.format(given=name, condition=condition or "none"))
         if not condition:
             return None
-        row = model.ops.asarray2f(self._condition(cats, vector)[None])
-        state: StatesT = parts(model).start.predict(row)
+        row: Any = self._condition(cats, vector)[None]
+        state: StatesT = parts(model).start.predict(model.ops.asarray(row))
         return state
 
     def _condition(self, cats: Optional[Dict[str, float]], vector: Any) -> numpy.ndarray:

@@ -64,7 +64,7 @@ def check_settings(
         if not is_right:
             raise number_error(what, expected, value)
     is_list = stop is None or isinstance(stop, (list, tuple))
-    stops = list(stop or ()) if is_list else [stop]
+    stops: List[Any] = list(stop or ()) if is_list else [stop]
     if not all(isinstance(text, str) and text for text in stops):
         raise number_error("stop", "a text, or a list of texts, none of them empty", stop)
     if beam_width > 1 and (temperature, top_k, top_p, min_p) != (1.0, 0, 1.0, 0.0):

@@ -1,13 +1,11 @@
 """The hidden states of parallel streams of text, from one update to the next."""
 
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional
 
 from thinc.api import Ops
 
 from ..layers.engines.base import StateT
 from ..layers.state import StatesT
-
-KeyT = Tuple[int, int]
 
 
 class Position(NamedTuple):
@@ -30,7 +28,8 @@ class StreamStates:
     are never saved with a model."""
 
     def __init__(self) -> None:
-        self._positions: Dict[KeyT, Position] = {}
+        self._run = -1
+        self._positions: Dict[int, Position] = {}
 
     def __reduce__(self) -> Any:
         return StreamStates, ()
@@ -46,14 +45,15 @@ class StreamStates:
     def get(self, run: int, stream: int, serial: int) -> Optional[Position]:
         """RETURNS (Optional[Position]): Where the stream stands before this window; None if the
         window before it has not been read."""
-        position = self._positions.get((run, stream))
+        position = self._positions.get(stream) if run == self._run else None
         return position if position is not None and position.serial == serial - 1 else None
 
     def put(self, run: int, stream: int, position: Position) -> None:
-        """Tell where a stream stands now. Those of other runs are over."""
-        for key in [key for key in self._positions if key[0] != run]:
-            del self._positions[key]
-        self._positions[run, stream] = position
+        """Tell where a stream stands now. With the first window of a run, those before it are
+        over."""
+        if run != self._run:
+            self._run, self._positions = run, {}
+        self._positions[stream] = position
 
 
 def gather(ops: Ops, initial: StatesT, given: List[Optional[Position]]) -> StatesT:

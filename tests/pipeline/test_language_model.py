@@ -392,3 +392,17 @@ def test_rows_follow_their_strings_into_another_order() -> None:
     assert [shuffled.number(unit) for unit in old.units] != list(range(2, len(old)))
     for text, bits in zip(TEXTS, before):
         numpy.testing.assert_allclose(surprisals_of(nlp(text)), bits, atol=1e-5)
+
+
+def test_scores_of_a_model_with_labels_take_them_from_the_references() -> None:
+    nlp = blank(condition="cats")
+    examples = examples_of(nlp, ["What a lovely film.", "What a dull film."])
+    for example, label in zip(examples, ("good", "bad")):
+        example.reference.cats = {label: 1.0}
+    nlp.config["initialize"]["components"]["rnn_lm"] = {"min_freq": 1}
+    nlp.initialize(lambda: examples)
+    optimizer = Adam(0.03)
+    for _ in range(50):
+        nlp.update(examples, sgd=optimizer)
+    scores = nlp.evaluate(examples)
+    assert scores["lm_perplexity"] < 1.1
