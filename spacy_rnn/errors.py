@@ -195,14 +195,14 @@ class Errors(metaclass=_WithCodes):
         "such as training/model-best, or the name of an installed one."
     )
     E055 = (
-        "The pipeline {name} has no language model. Its components are: {components}. Expected one "
-        "that was made by the factory rnn_lm; train one with configs/lm_word.cfg."
+        "The pipeline {name} has no {what}. Its components are: {components}. Expected one that "
+        "was made by the factory {factories}; train one with {config}."
     )
     E056 = (
-        "The pipeline {name} has {found} language models, so it must be said which one is meant. "
-        "Add --component NAME, with one of: {components}."
+        "The pipeline {name} has {found} components that are a {what}, so it must be said which "
+        "one is meant. Add --component NAME, with one of: {components}."
     )
-    E057 = "The pipeline {name} has no language model named '{found}'. Its own: {components}."
+    E057 = "The pipeline {name} has no {what} named '{found}'. Its own: {components}."
     E058 = "{option} and {other} exclude each other: {reason}. Leave one of them out."
     E059 = "The file {path} cannot be {verb}: {reason}. {advice}"
     E060 = (
@@ -252,14 +252,37 @@ class Errors(metaclass=_WithCodes):
     )
     E071 = (
         'A language model with condition = "vector" cannot be trained on windows of streams, '
-        'which do '
+        "which do "
         "not keep the vectors of their documents. Use a batcher of whole documents, such as "
         "spacy.batch_by_sequence.v1."
     )
     E072 = (
         "'{given}' was given, but the condition of this language model is: {condition}. Leave it "
-        "out, or train a model with condition = \"{given}\"."
+        'out, or train a model with condition = "{given}".'
     )
+    E073 = (
+        "The language model '{name}' has no weights yet. Call nlp.initialize(get_examples) with a "
+        "sample of the training texts, or load a trained pipeline."
+    )
+    E080 = (
+        "Cannot explain '{name}' by integrated gradients: they need a tok2vec that first embeds "
+        "each token and then encodes them, as spacy.Tok2Vec.v2 does, but found {found}. A listener "
+        "becomes one by nlp.replace_listeners('tok2vec', '{name}', ['model.tok2vec'])."
+    )
+    E081 = (
+        "Cannot explain '{name}': found {found}. Expected the architecture spacy-rnn.TextCatRNN.v1 "
+        "and, as its linear_model, none or a spacy.TextCatBOW.v3. Train the component with those."
+    )
+    E082 = "'{name}' has no label '{found}' to explain. Its labels: {labels}."
+    E083 = (
+        "'{name}' has no attention to show: it pools by {pooling}. Use method = "
+        "'integrated_gradients', or train it with \"attention\" in pooling."
+    )
+    E084 = (
+        "Cannot draw an object of type {found} as an explanation. Expected what "
+        "textcat.explain(doc) returns, or several of those."
+    )
+
 
 def number_error(what: str, expected: str, found: Any) -> ValueError:
     """RETURNS (ValueError): The error for an argument outside its range."""
@@ -274,8 +297,22 @@ class Warnings(metaclass=_WithCodes):
         "gives the same results more slowly: {error}. Install versions that fit together: "
         "pip install -U 'spacy-rnn[fast]'."
     )
+    W030 = (
+        "The documents have {what}, but windows of streams keep only their words, spaces and "
+        "categories: components other than a language model learn nothing from them. Train those "
+        "with one of spaCy's batchers."
+    )
     W040 = (
         "The optimizer's groups do not reach the parameters of a component that steps one "
         "parameter at a time, as spaCy's own components do: those learn at the full learn rate. "
         "Leave the groups out, or list the component in [training] frozen_components."
+    )
+    W060 = (
+        "There is an extension {kind}._.{name} already, which is not this package's, so it will "
+        "not show what the language model writes. Remove it, or read doc.user_data instead."
+    )
+    W061 = (
+        "With max_epochs = -1 '{name}' learns its vocabulary from the first 100 documents alone, "
+        "and takes all other units for unknown. Make it from the whole corpus by `spacy init "
+        "labels` with --training.max_epochs 1, and set labels in [initialize.components.{name}]."
     )

@@ -6,7 +6,7 @@ hand, and the next block takes its place.
 """
 
 from functools import partial
-from typing import Any, Callable, List, Optional, Tuple, cast
+from typing import Any, Callable, Dict, Optional, Tuple, cast
 
 import numpy
 from thinc.api import Model
@@ -171,7 +171,7 @@ def block_loss(ops: Any, H: Floats2d, W: Floats2d, b: Floats1d, targets: Ints1d)
     """RETURNS (Floats1d): (n,) The loss of each row in nats, as a softmax over the rows of W."""
     losses = ops.xp.zeros(len(H), dtype=H.dtype)
 
-    def work(rows: slice) -> None:
+    def work(rows: slice, slot: int) -> None:
         logits = _logits(ops.xp, H[rows], W)
         _exponentiate(ops.xp, logits, b, targets[rows], losses[rows], None)
 
@@ -202,24 +202,25 @@ def block_gradient(
     xp = ops.xp
     losses = xp.zeros(len(H), dtype=H.dtype)
     dH = recycler.empty(xp, H.shape, H.dtype)
-    parts: List[Any] = []
+    parts: Dict[int, Any] = {}
 
-    def work(rows: slice) -> None:
+    def work(rows: slice, slot: int) -> None:
         Hb = H[rows]
         logits = _logits(xp, Hb, W)
         _exponentiate(xp, logits, b, targets[rows], losses[rows], weights[rows])
         xp.matmul(logits, W, out=dH[rows])
         part = recycler.empty(xp, W.shape, W.dtype)
         xp.matmul(logits.T, Hb, out=part)
-        parts.append((part, xp.ones(len(Hb), dtype=H.dtype) @ logits))
+        parts[slot] = part, xp.ones(len(Hb), dtype=H.dtype) @ logits
 
     _run(ops, work, len(H), W.shape, after=lambda: _collect(parts, dW, db))
     return cast(Floats1d, losses), cast(Floats2d, dH)
 
 
-def _collect(parts: List[Any], dW: Floats2d, db: Floats1d) -> None:
-    """Add up what the threads have found, in the order of their rows' sums."""
-    for part, bias in parts:
+def _collect(parts: Dict[int, Any], dW: Floats2d, db: Floats1d) -> None:
+    """Add up what the threads have found: in the order of their rows, whoever was done first, as
+    sums of floats depend on the order."""
+    for _, (part, bias) in sorted(parts.items(), key=lambda item: item[0]):
         dW += part
         db += bias
     parts.clear()
@@ -227,21 +228,22 @@ def _collect(parts: List[Any], dW: Floats2d, db: Floats1d) -> None:
 
 def _run(
     ops: Any,
-    work: Callable[[slice], None],
+    work: Callable[[slice, int], None],
     n_rows: int,
     shape: Tuple[int, int],
     after: Callable[[], None] = lambda: None,
 ) -> None:
-    """Call `work` with the rows of each block, on several threads if it is worth it, and `after`
-    when all threads have done a block each, so that no more than a block a thread is there at a
-    time."""
+    """Call `work` with the rows of each block and its number among those that run together, on
+    several threads if it is worth it, and `after` when all threads have done a block each, so that
+    no more than a block a thread is there at a time."""
     on_cpu = ops.xp is numpy
     n_worth = int(n_rows * shape[0] * shape[1] / MIN_WORK) if on_cpu else 1
     n_threads = max(1, min(get_num_threads(), n_worth))
     size = max(1, min(-(-n_rows // n_threads), MAX_LOGITS // shape[0]))
     blocks = [slice(first, min(first + size, n_rows)) for first in range(0, n_rows, size)]
     for first in range(0, len(blocks), n_threads):
-        tasks = [partial(work, block) for block in blocks[first : first + n_threads]]
+        together = blocks[first : first + n_threads]
+        tasks = [partial(work, block, slot) for slot, block in enumerate(together)]
         with one_blas_thread:
             workers.run(tasks, n_threads)
         after()

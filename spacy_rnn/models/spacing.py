@@ -39,17 +39,16 @@ class Spacing:
         """
         counts (Mapping[str, Sequence[int]]): By word, as in `Spaces`.
         words (Sequence[str]): The vocabulary.
-        RETURNS (Spacing): What most places of a word show. As rare words have few, each word is
-            taken to have stood once more, with spaces.
+        RETURNS (Spacing): What most places of a word show.
         """
         found: Dict[str, List[int]] = {field: [] for field in FIELDS}
         for place, word in enumerate(words):
             jj, js, sj, ss = counts.get(word, NOTHING)
             n = jj + js + sj + ss
-            if jj + js > sj + ss + 1:
+            if jj + js > sj + ss:
                 found["before"].append(place)
-            # One more place each, which is as the word is elsewhere.
-            joined = (jj + sj) / (n + 1)
+            # One more place each, which is as the word is on the whole.
+            joined = (jj + sj) / max(n, 1)
             if jj + joined > js + 1 - joined:
                 found["behind_joined"].append(place)
             if sj + joined > ss + 1 - joined:
@@ -85,8 +84,9 @@ class Spaces:
     """Counts, in one pass over a corpus, where words have spaces beside them.
 
     What stands at the beginning or the end of a doc, or beside whitespace, has a space there. Of
-    two words without one between them the one that is more of a mark does without, and the other
-    would have had one: so `do` before `n't`, or any word before a comma, says nothing against it.
+    two words without one between them the one that is more of a mark does without, or else the
+    second, and the other would have had one: so `do` before `n't`, or any word before a comma, says
+    nothing against it.
 
     counts (Dict[str, List[int]]): Of each word, in how many places there is a space: on no side,
         behind it, before it, on both sides.
@@ -110,11 +110,10 @@ class Spaces:
         is_before, left, left_kind = True, "", WORD
         for right, is_space in zip(words, (True, *spaces)):
             right_kind = kinds[right]
-            is_apart = is_space or left.isspace() or right.isspace()
             if left:
-                is_behind = is_apart or left_kind < right_kind
+                is_behind = is_space or left_kind <= right_kind or right.isspace()
                 self.counts[left][2 * is_before + is_behind] += 1
-            is_before = is_apart or right_kind < left_kind
+            is_before = is_space or right_kind < left_kind or left.isspace()
             left, left_kind = right, right_kind
         if left:
             self.counts[left][2 * is_before + 1] += 1

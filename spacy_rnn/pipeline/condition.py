@@ -8,7 +8,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Model
 
-from ..errors import Errors
+from ..errors import Errors, number_error
 from ..layers.state import StatesT
 from ..models.lm_parts import parts
 
@@ -67,22 +67,32 @@ def cats_row(model: Model[Any, Any], cats: Optional[Dict[str, float]]) -> numpy.
     return numpy.asarray([(cats or {}).get(label, 0.0) for label in labels], dtype="float32")
 
 
-def condition_rows(model: Model[Any, Any], docs: Sequence[Doc]) -> numpy.ndarray:
-    """RETURNS (Floats2d): (n_docs, nI) What the initial state of each doc depends on."""
+def condition_row(model: Model[Any, Any], doc: Doc) -> numpy.ndarray:
+    """What the initial state of a doc depends on. For a doc without labels or a vector, zeros.
+
+    RETURNS (Floats1d): (nI,)
+    RAISES (ValueError): For a label that the model does not know, or a vector of another width.
+    """
     if model.attrs["condition"] == "cats":
-        labels = set(model.attrs["labels"])
-        known = [{k: v for k, v in doc.cats.items() if k in labels} for doc in docs]
-        rows = [cats_row(model, cats) for cats in known]
-    else:
-        rows = [vector_of(doc) for doc in docs]
-    width = parts(model).start.get_dim("nI")
-    return numpy.asarray(rows, dtype="float32").reshape(len(docs), -1 if docs else width)
+        return cats_row(model, doc.cats)
+    row, width = vector_of(doc), parts(model).start.get_dim("nI")
+    if row.size not in (0, width):
+        found = f"one of {row.size} for the doc that begins with {doc.text[:30]!r}"
+        raise number_error("the vector of a doc", f"an array of {width} numbers", found)
+    return row if row.size else numpy.zeros(width, dtype="float32")
 
 
 def condition_state(model: Model[Any, Any], docs: Sequence[Doc]) -> Optional[StatesT]:
     """RETURNS (Optional[StatesT]): What docs begin from; None without a condition."""
     if not model.attrs["condition"]:
         return None
-    rows = model.ops.asarray2f(condition_rows(model, docs))  # type: ignore[arg-type]
-    state: StatesT = parts(model).start.predict(rows)
+    rows: Any = numpy.zeros((len(docs), parts(model).start.get_dim("nI")), dtype="float32")
+    labels = set(model.attrs["labels"])
+    for i, doc in enumerate(docs):
+        if model.attrs["condition"] == "vector":
+            rows[i] = condition_row(model, doc)
+        else:  # a text may have labels for other components
+            known = {label: value for label, value in doc.cats.items() if label in labels}
+            rows[i] = cats_row(model, known)
+    state: StatesT = parts(model).start.predict(model.ops.asarray(rows))
     return state

@@ -1,30 +1,46 @@
 """`rnn_lm`: a recurrent language model that is trained, scores texts and writes them."""
 
+import warnings
 from contextlib import contextmanager
 from itertools import islice
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple, cast
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+    cast,
+)
 
 import numpy
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
+from spacy.util import minibatch
 from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer, set_dropout_rate
 from thinc.types import Floats1d
 from tqdm import tqdm
 
-from ..errors import Errors
+from ..errors import Errors, Warnings
 from ..models.lm_parts import embedding_of, parts, set_vocabulary, vocabulary_of
 from ..models.reading import step, surprisals
 from ..models.vocabulary import SPECIALS, Vocabulary
 from ..scorers import lm_score
+from ..training.gradients import scale_gradients
 from ..training.steps import StepStats, finish_update
 from .condition import VECTOR, condition_state, learn_condition, vector_of
+from .doc_maker import DocMaker
 from .grow import grow_model
 from .lm_batch import make_batch
 from .lm_saving import SavedLanguageModel
 from .stream_states import StreamStates
-from .surprisal import annotate, register_extensions
+from .surprisal import COMPONENT, annotate, register_extensions
 from .writing import Writer
 
 # The choice for some hundred thousand words to a few million, on a CPU:
@@ -50,13 +66,14 @@ tar = 0.0
 condition = null
 """
 DEFAULT_MODEL = Config().from_str(default_model_config)["model"]
+# Docs that are read at a time, where they are read again for their scores.
+READ_AGAIN = 256
 SCORE_WEIGHTS: Dict[str, Optional[float]] = {
     "lm_score": 1.0,
     "lm_perplexity": None,
     "lm_bits_per_char": None,
     "lm_bits_per_token": None,
 }
-register_extensions()
 
 
 @Language.factory(
@@ -79,7 +96,7 @@ def make_language_model(
     scorer (Optional[Callable]): The scoring method.
     RETURNS (RNNLanguageModel): The component.
     """
-    return RNNLanguageModel(nlp.vocab, model, name, scorer=scorer, make_doc=nlp.tokenizer)
+    return RNNLanguageModel(nlp.vocab, model, name, scorer=scorer, make_doc=DocMaker(nlp))
 
 
 class RNNLanguageModel(SavedLanguageModel):
@@ -108,7 +125,10 @@ class RNNLanguageModel(SavedLanguageModel):
         self._make_doc = make_doc
         self._streams = StreamStates()
         self._rate_scale = 1.0
+        # Units since the last step: in the first batch, by which gradients are divided, and in all.
+        self._n_first = self._n_seen = 0
         self._writer: Optional[Writer] = None
+        register_extensions()
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -147,15 +167,16 @@ class RNNLanguageModel(SavedLanguageModel):
         RAISES (ValueError): If there is no text to learn from.
         """
         if nlp is not None:
-            self._make_doc = nlp.tokenizer
+            self._make_doc = DocMaker(nlp)
         kind = self.vocabulary.kind
         if labels is not None:
+            if labels.get("kind", kind) != kind:
+                found = labels["kind"]
+                raise ValueError(Errors.E065.format(name=self.name, found=found, expected=kind))
             vocabulary = Vocabulary.from_dict(labels)
-            if vocabulary.kind != kind:
-                raise ValueError(
-                    Errors.E065.format(name=self.name, found=vocabulary.kind, expected=kind)
-                )
         else:
+            if nlp is not None and nlp.config["training"]["max_epochs"] == -1:
+                warnings.warn(Warnings.W061.format(name=self.name), stacklevel=2)
             vocabulary = Vocabulary.learn(
                 kind,
                 _with_progress(example.reference for example in get_examples()),
@@ -180,6 +201,7 @@ class RNNLanguageModel(SavedLanguageModel):
         RETURNS (List[Floats1d]): (len(doc) + 1,) bits of each token, and of the end of the doc.
         """
         docs = list(docs)
+        self._check_weights()
         vocabulary = self.vocabulary
         units = [vocabulary.encode(doc) for doc in docs]
         state = condition_state(self.model, docs)
@@ -198,7 +220,7 @@ class RNNLanguageModel(SavedLanguageModel):
         scores (List[Floats1d]): What `predict` returned for them.
         """
         for doc, bits in zip(docs, scores):
-            annotate(doc, cast(Any, bits), self.vocabulary.n_units(doc) + 1)
+            annotate(doc, cast(Any, bits), self.vocabulary.n_units(doc) + 1, self.name)
 
     def update(
         self,
@@ -222,12 +244,16 @@ class RNNLanguageModel(SavedLanguageModel):
         losses.setdefault(self.name, 0.0)
         examples = list(examples)
         validate_examples(examples, "RNNLanguageModel.update")
+        self._check_weights()
         ops = self.model.ops
         batch = make_batch(self.model, [example.reference for example in examples], self._streams)
         if batch is None:
             return losses
         set_dropout_rate(self.model, drop)
-        weights = ops.xp.full(len(batch.targets), 1.0 / len(batch.targets), dtype="float32")
+        n_units = len(batch.targets)
+        self._n_first = self._n_first or n_units
+        self._n_seen += n_units
+        weights = ops.xp.full(n_units, 1.0 / self._n_first, dtype="float32")
         read: Any = (batch.inputs, batch.targets, batch.lengths)
         inputs, targets, lengths = map(ops.asarray1i, read)
         found = step(self.model, inputs, targets, lengths, batch.state, weights)
@@ -235,11 +261,11 @@ class RNNLanguageModel(SavedLanguageModel):
         total = float(cast(Any, found.losses).sum())
         if numpy.isfinite(total):
             batch.leave(found.state)
+            self.steps.add_loss(total / numpy.log(2.0), n_units)
+            losses[self.name] += total / n_units
         else:  # a state that is not finite would spoil all that the stream still has to read
             self._streams.clear()
         self._rate_scale = batch.rate_scale
-        self.steps.add_loss(total / numpy.log(2.0), len(batch.targets))
-        losses[self.name] += total / len(batch.targets)
         if sgd is not None:
             self.finish_update(sgd)
         return losses
@@ -249,6 +275,10 @@ class RNNLanguageModel(SavedLanguageModel):
 
         sgd (Optimizer): The optimizer.
         """
+        if self._n_seen > self._n_first:
+            # Several batches for one step: the mean over the units of all.
+            scale_gradients(self.model, self._n_first / self._n_seen)
+        self._n_first = self._n_seen = 0
         if not finish_update(self.model, sgd, self.steps, rate_scale=self._rate_scale):
             self._streams.clear()
         self._writer = None
@@ -276,7 +306,7 @@ class RNNLanguageModel(SavedLanguageModel):
         """
         if self.scorer is None:
             return {}
-        examples = self._conditioned(examples) if self.model.attrs["condition"] else examples
+        examples = self._own(examples)
         scores = dict(self.scorer(examples, spelling=self._spelling, **kwargs))
         if "lm_perplexity" in scores:
             # During a training this is the development set: an optimizer of this package may
@@ -284,18 +314,27 @@ class RNNLanguageModel(SavedLanguageModel):
             self.steps.observe(float(numpy.log(scores["lm_perplexity"])))
         return scores
 
-    def _conditioned(self, examples: Iterable[Example]) -> Iterator[Example]:
-        """Read docs again in the light of what only the references know: their labels or vectors.
+    def _own(self, examples: Iterable[Example]) -> Iterator[Example]:
+        """Read docs again where it matters: if another language model has read them since, or in
+        the light of what only the references know, their labels or vectors.
 
-        YIELDS (Example): With a copy of the predicted doc.
+        YIELDS (Example): With a copy of the predicted doc if it was read again.
         """
-        for example in examples:
-            doc = example.predicted.copy()
-            doc.cats = example.reference.cats
-            if self.model.attrs["condition"] == "vector":
-                doc.user_data[VECTOR] = vector_of(example.reference)
-            self.set_annotations([doc], self.predict([doc]))
-            yield Example(doc, example.reference)
+        condition = self.model.attrs["condition"]
+        for batch in minibatch(examples, READ_AGAIN):
+            again = []
+            for i, example in enumerate(batch):
+                doc = example.predicted
+                if condition or doc.user_data.get(COMPONENT, self.name) != self.name:
+                    doc = doc.copy()
+                    doc.cats = example.reference.cats
+                    if condition == "vector":
+                        doc.user_data[VECTOR] = vector_of(example.reference)
+                    batch[i] = Example(doc, example.reference)
+                    again.append(doc)
+            if again:
+                self.set_annotations(again, self.predict(again))
+            yield from batch
 
     def _spelling(self, doc: Doc) -> float:
         """RETURNS (float): What it costs to spell the unknown units of a doc, in bits."""
@@ -309,6 +348,7 @@ class RNNLanguageModel(SavedLanguageModel):
         RETURNS (int): How many were new.
         RAISES (ValueError): For a model of subwords, which knows all text.
         """
+        self._check_weights()
         n_before = len(self.vocabulary)
         grow_model(self.name, self.model, units)
         self._forget()
@@ -347,42 +387,136 @@ class RNNLanguageModel(SavedLanguageModel):
         finally:
             self._forget()
 
+    # No context manager, but a generator, as nlp.use_params takes it.
+    def use_params(self, params: Dict[Tuple[int, str], Any]) -> Iterator[None]:
+        """Use other weights from the first step of the generator to the second.
+
+        params (Dict[Tuple[int, str], FloatsXd]): By the ids of layers and the names of parameters.
+        """
+        self._writer = None
+        try:
+            with self.model.use_params(params):
+                yield
+        finally:
+            self._writer = None
+
+    def _check_weights(self) -> None:
+        if not embedding_of(self.model).has_param("E"):
+            raise ValueError(Errors.E073.format(name=self.name))
+
     def _forget(self) -> None:
         self._streams.clear()
         self._writer = None
 
     def _get_writer(self) -> Writer:
+        self._check_weights()
         if self._writer is None:
             if self._make_doc is None:
                 raise ValueError(Errors.E067.format(name=self.name))
             self._writer = Writer(self.model, self._make_doc)
         return self._writer
 
-    def generate(self, prompt: str = "", *, n: int = 1, **settings: Any) -> List[Doc]:
-        """Write texts; see `Writer.generate` for the settings.
+    def generate(
+        self,
+        prompt: str = "",
+        *,
+        n: int = 1,
+        max_length: int = 100,
+        temperature: float = 1.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        min_p: float = 0.0,
+        beam_width: int = 1,
+        seed: Optional[int] = None,
+        stop: Optional[Union[str, Sequence[str]]] = None,
+        cats: Optional[Dict[str, float]] = None,
+        vector: Any = None,
+    ) -> List[Doc]:
+        """Write texts, all at once.
 
         prompt (str): What each text begins with.
-        n (int): How many.
+        n (int): How many. With a beam, at most its width, and no more than it finds.
+        max_length (int): The most units that are written.
+        temperature (float): Divides the log-probabilities; 0 for the most probable unit at each
+            step. Recommended: 0.7 to 1.
+        top_k (int): Only the so many most probable units; 0 for all.
+        top_p (float): Only the most probable units that have this share of the probability
+            together. Recommended: 0.9 to 1.
+        min_p (float): Only units with this share of the probability of the most probable one.
+            Recommended: 0 to 0.1.
+        beam_width (int): Above 1, search for the most probable texts with so many at each step.
+        seed (Optional[int]): The same seed writes the same texts.
+        stop (Optional[Union[str, Sequence[str]]]): What ends a text; it is not a part of it.
+        cats (Optional[Dict[str, float]]): Labels, for a model that depends on them.
+        vector (Any): (nI,) Likewise a vector.
         RETURNS (List[Doc]): The texts, as the pipeline's tokenizer cuts them.
+        RAISES (ValueError): If an argument is not as described.
         """
-        return self._get_writer().generate(prompt, n=n, **settings)
+        return self._get_writer().generate(
+            prompt,
+            n=n,
+            max_length=max_length,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+            beam_width=beam_width,
+            seed=seed,
+            stop=stop,
+            cats=cats,
+            vector=vector,
+        )
 
-    def stream(self, prompt: str = "", **settings: Any) -> Iterator[str]:
-        """Write a text piece by piece; see `Writer.stream` for the settings.
+    def stream(
+        self,
+        prompt: str = "",
+        *,
+        max_length: int = 100,
+        temperature: float = 1.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        min_p: float = 0.0,
+        seed: Optional[int] = None,
+        stop: Optional[Union[str, Sequence[str]]] = None,
+        cats: Optional[Dict[str, float]] = None,
+        vector: Any = None,
+    ) -> Iterator[str]:
+        """Write a text piece by piece: the one that `generate` writes by the same arguments.
 
         RETURNS (Iterator[str]): What follows the prompt.
         """
-        return self._get_writer().stream(prompt, **settings)
+        return self._get_writer().stream(
+            prompt,
+            max_length=max_length,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+            seed=seed,
+            stop=stop,
+            cats=cats,
+            vector=vector,
+        )
 
-    def next_tokens(self, text: str, n: int = 10) -> List[Tuple[str, float]]:
-        """What may follow a text. If the text goes on from the one of the last call, only what was
+    def next_tokens(
+        self,
+        text: str,
+        n: int = 10,
+        *,
+        cats: Optional[Dict[str, float]] = None,
+        vector: Any = None,
+    ) -> List[Tuple[str, float]]:
+        """What may follow a text. If the text goes on from one of the last calls, only what was
         added is read.
 
         text (str): The text.
         n (int): How many.
-        RETURNS (List[Tuple[str, float]]): Units and their probabilities, most probable first.
+        cats (Optional[Dict[str, float]]): Labels, for a model that depends on them.
+        vector (Any): (nI,) Likewise a vector.
+        RETURNS (List[Tuple[str, float]]): Units and their probabilities, most probable first. The
+            unknown unit is not among them, so all together they sum to a little less than 1.
         """
-        return self._get_writer().next_tokens(text, n)
+        return self._get_writer().next_tokens(text, n, cats=cats, vector=vector)
 
     def alternatives(self, doc: Doc, n: int = 3) -> List[List[Tuple[str, float]]]:
         """What was most probable in the place of each token.

@@ -12,7 +12,7 @@ from ..layers.state import StatesT, recurrent_layers
 from ..models.lm_parts import parts, vocabulary_of
 from ..models.vocabulary import END, Vocabulary
 from ..training.streams import Window, read_window
-from .condition import cats_row, condition_rows
+from .condition import cats_row, condition_row
 from .stream_states import Position, StreamStates, gather, row
 
 
@@ -99,7 +99,7 @@ def make_batch(
 def _whole(model: Model[Any, Any], doc: Doc) -> Passage:
     """A doc from its beginning to its end symbol."""
     targets = numpy.append(vocabulary_of(model).encode(doc).ids, numpy.int32(END))
-    condition = condition_rows(model, [doc])[0] if model.attrs["condition"] else None
+    condition = condition_row(model, doc) if model.attrs["condition"] else None
     return Passage(END, targets, None, condition, None, "")
 
 
@@ -121,7 +121,8 @@ def _of_window(
     for i, piece in enumerate(window.pieces):
         is_new = piece.begins and (window.reset or bool(kind))
         if i == 0 or is_new:
-            condition = cats_row(model, piece.cats) if kind and piece.begins else None
+            is_fresh = piece.begins or piece.fresh
+            condition = cats_row(model, piece.cats) if kind and is_fresh else None
             heads.append((END if piece.begins else unit, None if is_new else position, condition))
             parts_of.append([])
         end = start + piece.n_tokens

@@ -11,7 +11,7 @@ from thinc.util import to_numpy
 from ..errors import Errors, number_error
 from ..layers.softmax import log_probs
 from ..layers.state import StatesT, run
-from ..models.lm_parts import embedding_of, parts, vocabulary_of
+from ..models.lm_parts import parts, vocabulary_of
 from ..models.reading import MAX_ROWS
 from ..models.vocabulary import UNKNOWN
 from .condition import cats_row
@@ -43,54 +43,49 @@ class Reader:
     """Reads by one model, whose weights must not change.
 
     model (Model): A language model.
-    RAISES (ValueError): If it has no weights yet.
     """
 
     def __init__(self, model: Model[Any, Any]) -> None:
         self.model = model
-        if not embedding_of(model).has_param("E"):
-            raise ValueError(Errors.E024.format(name=model.name))
         self._kept: "OrderedDict[bytes, Reached]" = OrderedDict()
 
-    def start(
+    def condition(
         self, cats: Optional[Dict[str, float]] = None, vector: Any = None
-    ) -> Optional[StatesT]:
-        """The state that a text begins from.
+    ) -> numpy.ndarray:
+        """What the initial state of a text depends on.
 
-        cats (Optional[Dict[str, float]]): Labels, for a model whose initial state depends on them.
+        cats (Optional[Dict[str, float]]): Labels, for a model that depends on them.
         vector (Any): (nI,) Likewise a vector.
-        RETURNS (Optional[StatesT]): (1, nO) each; None for a model without a condition. If nothing
-            is given, the condition is zero.
+        RETURNS (Floats1d): (nI,) Zeros if nothing is given; (0,) for a model without a condition.
         RAISES (ValueError): If the model does not depend on what is given, or it does not fit.
         """
-        model = self.model
-        condition = model.attrs["condition"]
+        condition = self.model.attrs["condition"]
         for name, value in (("cats", cats), ("vector", vector)):
             if value is not None and name != condition:
                 raise ValueError(Errors.E072.format(given=name, condition=condition or "none"))
-        if not condition:
-            return None
-        row: Any = self._condition(cats, vector)[None]
-        state: StatesT = parts(model).start.predict(model.ops.asarray(row))
-        return state
-
-    def _condition(self, cats: Optional[Dict[str, float]], vector: Any) -> numpy.ndarray:
-        """RETURNS (Floats1d): (nI,) What the initial state depends on."""
         if cats is not None:
-            is_right = isinstance(cats, dict) and all(map(is_number, cats.values()))
-            if not is_right:
+            if not (isinstance(cats, dict) and all(map(is_number, cats.values()))):
                 raise number_error("cats", "numbers by label, such as {'GOOD': 1.0}", cats)
             return cats_row(self.model, cats)
-        row = numpy.zeros(parts(self.model).start.get_dim("nI"), dtype="float32")
-        if vector is not None:
-            try:
-                given = numpy.asarray(to_numpy(vector), dtype="float32")
-            except (TypeError, ValueError):
-                given = row[:0]
-            if given.shape != row.shape:
-                raise number_error("vector", f"an array of {len(row)} numbers", vector)
-            row = given
+        width = parts(self.model).start.get_dim("nI") if condition else 0
+        if vector is None:
+            return numpy.zeros(width, dtype="float32")
+        try:
+            row = numpy.asarray(to_numpy(vector), dtype="float32")
+        except (TypeError, ValueError):
+            row = numpy.zeros((0, 0), dtype="float32")
+        if row.shape != (width,):
+            raise number_error("vector", f"an array of {width} numbers", vector)
         return row
+
+    def start(self, condition: numpy.ndarray) -> Optional[StatesT]:
+        """RETURNS (Optional[StatesT]): (1, nO) each, the state that a text begins from; None for a
+        model without a condition."""
+        if not self.model.attrs["condition"]:
+            return None
+        row: Any = condition[None]
+        state: StatesT = parts(self.model).start.predict(self.model.ops.asarray(row))
+        return state
 
     def read(self, units: List[int], state: Optional[StatesT]) -> Reached:
         """Read one text.
@@ -116,28 +111,32 @@ class Reader:
         Hr, after, _ = run(encoder, Ragged(ops.asarray1i(units), ops.asarray1i(lengths)), state)
         return Hr.dataXd, after
 
-    def read_on(self, units: List[int]) -> Reached:
+    def read_on(self, units: List[int], condition: numpy.ndarray) -> Reached:
         """Read a text from where the longest of those that were read lately, and that it goes on
-        from, has led. For a text without a condition.
+        from, has led.
 
         units (List[int]): The whole text.
+        condition (Floats1d): (nI,) What its initial state depends on.
         RETURNS (Reached): Where it leads.
         """
         ids = numpy.asarray(units, dtype="int32")
+
+        def key(n: int) -> bytes:
+            return condition.tobytes() + ids[:n].tobytes()
+
         known = len(ids)
-        while known and ids[:known].tobytes() not in self._kept:
+        while known and key(known) not in self._kept:
             known = known - 1 if len(ids) - known < MAX_KEPT else 0
-        key = ids[:known].tobytes()
-        reached = self._kept.get(key)
+        reached = self._kept.get(key(known)) if known else None
         if reached is not None:
-            self._kept.move_to_end(key)
+            self._kept.move_to_end(key(known))
         # The last unit by itself, as the next text may differ in it.
         for end in (len(ids) - 1, len(ids)):
             if end > known:
-                state = self.start() if reached is None else reached.state
+                state = self.start(condition) if reached is None else reached.state
                 reached = self.read(units[known:end], state)
                 known = end
-                self._keep(ids[:known].tobytes(), reached)
+                self._keep(key(known), reached)
         assert reached is not None
         return reached
 

@@ -5,21 +5,28 @@ costs four bytes a token, and the array goes with the doc through DocBin, `to_by
 processes.
 """
 
+import warnings
 from typing import Any, Optional, cast
 
 import numpy
 from spacy.tokens import Doc, Span, Token
 
+from ..errors import Warnings
+
 KEY = "spacy_rnn.surprisal"
 N_UNITS = "spacy_rnn.n_units"
+# The component that has written them.
+COMPONENT = "spacy_rnn.component"
 
 
-def annotate(doc: Doc, bits: numpy.ndarray, n_units: int) -> None:
+def annotate(doc: Doc, bits: numpy.ndarray, n_units: int, component: str) -> None:
     """Write the surprisals of a doc.
 
     bits (Floats1d): (len(doc) + 1,) Of each token, and of the end.
     n_units (int): How many units they are the sum of, with the end symbol.
+    component (str): The name of the component that they are from.
     """
+    doc.user_data[COMPONENT] = component
     doc.user_data[KEY] = numpy.ascontiguousarray(bits, dtype="float32")
     doc.user_data[N_UNITS] = int(n_units)
 
@@ -58,7 +65,9 @@ def perplexity(bits: float, n_units: int) -> float:
 
 
 def register_extensions() -> None:
-    """Let tokens, spans and docs show their surprisal in bits, and docs their perplexity."""
+    """Let tokens, spans and docs show their surprisal in bits, and docs their perplexity. A
+    language model does so when it is made. To see what was saved with docs, without one, call
+    this."""
     wanted: Any = (
         (Token, "surprisal", _of_token),
         (Span, "surprisal", _of_span),
@@ -68,3 +77,5 @@ def register_extensions() -> None:
     for kind, name, getter in wanted:
         if not kind.has_extension(name):
             kind.set_extension(name, getter=getter)
+        elif kind.get_extension(name)[2] is not getter:
+            warnings.warn(Warnings.W060.format(kind=kind.__name__, name=name), stacklevel=2)

@@ -24,7 +24,6 @@ class Writer:
 
     model (Model): A language model.
     make_doc (Callable[[str], Doc]): The tokenizer.
-    RAISES (ValueError): If the model has no weights yet.
     """
 
     def __init__(self, model: Model[Any, Any], make_doc: Callable[[str], Doc]) -> None:
@@ -90,11 +89,19 @@ class Writer:
         drawn = (piece for _, piece in self._draw(doc, start, chosen, 1))
         return until_stop(drawn, chosen.stop)
 
-    def next_tokens(self, text: str, n: int = 10) -> List[Tuple[str, float]]:
+    def next_tokens(
+        self,
+        text: str,
+        n: int = 10,
+        *,
+        cats: Optional[Dict[str, float]] = None,
+        vector: Any = None,
+    ) -> List[Tuple[str, float]]:
         """RETURNS (List[Tuple[str, float]]): See `RNNLanguageModel.next_tokens`."""
         _check_count(n)
         units = [END, *prompt_units(vocabulary_of(self.model), self._doc(text))]
-        _, log_probs = next(self.reader.log_probs(self.reader.read_on(units).H))
+        reached = self.reader.read_on(units, self.reader.condition(cats, vector))
+        _, log_probs = next(self.reader.log_probs(reached.H))
         best = _best(log_probs, n)[0]
         p = numpy.exp(log_probs[0, best].astype("float64"))
         return list(zip(map(self._shown, best.tolist()), p.tolist()))
@@ -105,25 +112,22 @@ class Writer:
         if not isinstance(doc, Doc):
             raise number_error("the doc", "a Doc", doc)
         units = vocabulary_of(self.model).encode(doc)
-        # Where the first unit of each token is: all have one, but for tokens without any text.
-        tokens, firsts = numpy.unique(units.tokens, return_index=True)
+        # Where the first unit of each token is.
+        _, firsts = numpy.unique(units.tokens, return_index=True)
         is_first = numpy.zeros(len(units.ids) + 1, dtype=bool)
         is_first[firsts] = True
         inputs, _, lengths = shift(self.model, [units.ids])
         ops, encoder = self.model.ops, parts(self.model).encoder
-        best: List[List[Tuple[str, float]]] = []
+        found: List[List[Tuple[str, float]]] = []
         for piece in pieces(ops.to_numpy(lengths), condition_state(self.model, [doc])):
             Xr = Ragged(inputs[ops.xp.asarray(piece.rows)], ops.asarray1i(piece.lengths))
             Hr, after, _ = run(encoder, Xr, piece.state)
             piece.leave(after)
             H = Hr.dataXd[ops.xp.asarray(numpy.nonzero(is_first[piece.rows])[0])]
             for _, log_probs in self.reader.log_probs(H):
-                for row, chosen in zip(log_probs, _best(log_probs, n)):
-                    bits = -row[chosen].astype("float64") / numpy.log(2.0)
-                    best.append(list(zip(map(self._shown, chosen.tolist()), bits.tolist())))
-        found: List[List[Tuple[str, float]]] = [[] for _ in doc]
-        for token, alternatives in zip(tokens.tolist(), best):
-            found[token] = alternatives
+                for row, best in zip(log_probs, _best(log_probs, n)):
+                    bits = -row[best].astype("float64") / numpy.log(2.0)
+                    found.append(list(zip(map(self._shown, best.tolist()), bits.tolist())))
         return found
 
     def _shown(self, unit: int) -> str:
@@ -146,7 +150,7 @@ class Writer:
     ) -> Tuple[Doc, Reached]:
         """RETURNS (Tuple[Doc, Reached]): The prompt, and where it leads."""
         doc = self._doc(prompt)
-        state = self.reader.start(cats, vector)
+        state = self.reader.start(self.reader.condition(cats, vector))
         units = [END, *prompt_units(vocabulary_of(self.model), doc)]
         return doc, self.reader.read(units, state)
 

@@ -40,6 +40,12 @@ def gradients(model: Model) -> Iterator[Tuple[Parameter, FloatsXd]]:
                 yield Parameter((node.id, name), node.name, name), node.get_grad(name)
 
 
+def scale_gradients(model: Model, factor: float) -> None:
+    """Multiply all gradients of a model by a number, in place."""
+    for _, gradient in gradients(model):
+        gradient *= factor
+
+
 def global_norm(arrays: Iterable[Any]) -> float:
     """The Euclidean norm of all numbers of some arrays.
 

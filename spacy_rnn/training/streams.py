@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+import warnings
 from dataclasses import dataclass
 from typing import Callable, Dict, Iterable, Iterator, List, Optional
 
@@ -11,7 +12,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
 
-from ..errors import Errors, number_error
+from ..errors import Errors, Warnings, number_error
 
 # Key of `doc.user_data` under which a window says where it comes from.
 WINDOW = "spacy_rnn.window"
@@ -156,6 +157,21 @@ class _Part:
     piece: Piece
 
 
+def _warn_of_loss(doc: Doc) -> None:
+    """Tell that windows do not keep all that is known of the documents, by the first of them."""
+    kinds = {
+        "tags": "TAG",
+        "heads": "DEP",
+        "morphological features": "MORPH",
+        "entities": "ENT_IOB",
+    }
+    # An empty doc has every kind of annotation.
+    found = [name for name, attr in kinds.items() if len(doc) and doc.has_annotation(attr)]
+    what = ", ".join(found)
+    if what:
+        warnings.warn(Warnings.W030.format(what=what), stacklevel=2)
+
+
 class _Text:
     """What is left of a document.
 
@@ -289,6 +305,7 @@ class _Streams:
             return None
         if self.vocab is None:
             self.vocab = doc.vocab
+            _warn_of_loss(doc)
         return _Text(doc, self.vocab, self.unit)
 
     def _steal(self) -> Optional[_Text]:

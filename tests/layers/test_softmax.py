@@ -216,3 +216,26 @@ def test_the_weights_of_a_tied_layer_are_the_embedding(rng: Any) -> None:
     twin = model.copy()
     assert twin.layers[0] is not embedding
     numpy.testing.assert_allclose(loss(twin, H, targets), loss(model, H, targets))
+
+
+def test_the_order_in_which_threads_end_changes_nothing(
+    rng: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bitwise: the same seed gives the same weights."""
+    monkeypatch.setattr(module, "MAX_LOGITS", 2 * N_UNITS)
+    monkeypatch.setattr(module, "MIN_WORK", 1.0)
+    model = make("full", False, rng, "float32")
+    H, targets, weights = sample(rng, "float32")
+    found = set()
+    run = module.workers.run
+    for turn in range(4):
+
+        def shuffled(tasks: Any, n_threads: int, turn: int = turn) -> None:
+            run([*tasks[turn:], *tasks[:turn]], 1)
+
+        monkeypatch.setattr(module.workers, "run", shuffled)
+        model.set_grad("W", numpy.zeros((N_UNITS, WIDTH), dtype="f"))
+        with use_threads(4):
+            loss_and_gradient(model, H, targets, weights)
+        found.add(model.get_grad("W").tobytes())
+    assert len(found) == 1

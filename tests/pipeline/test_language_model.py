@@ -7,7 +7,8 @@ import numpy
 import pytest
 import spacy
 from spacy.language import Language
-from spacy.tokens import Doc, DocBin
+from spacy.tokenizer import Tokenizer
+from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 from spacy.training.loop import subdivide_batch
 from thinc.api import fix_random_seed
@@ -224,6 +225,7 @@ def test_a_broken_gradient_changes_nothing_and_is_counted() -> None:
     output.get_param("b")[3] = numpy.nan
     nlp.update(batches[1], sgd=optimizer)
     assert lm.steps.n_skipped == 1
+    assert numpy.isfinite(lm.steps.bits)
     assert len(lm._streams) == 0
     output.get_param("b")[3] = weights[3]
     numpy.testing.assert_array_equal(output.get_param("b"), weights)
@@ -329,6 +331,102 @@ def test_without_text_or_with_other_settings_the_errors_say_what_to_do(tmp_path:
         spacy.load(tmp_path)
 
 
+def test_parts_of_a_batch_add_up_to_its_gradient() -> None:
+    """As `accumulate_gradient` has it; whole texts and one of another length."""
+    found = []
+    for parts_of in ([slice(0, 4)], [slice(0, 1), slice(1, 4)], [slice(0, 3), slice(3, 4)]):
+        nlp = initialized()
+        lm = nlp.get_pipe("rnn_lm")
+        norms = []
+
+        class Spy(type(Adam(0.01))):  # type: ignore[misc]
+            def prepare(self, model: Any, *, rate_scale: float = 1.0, norms: Any = norms) -> bool:
+                norms.append(model.layers[2].get_grad("b").copy())
+                return bool(super().prepare(model, rate_scale=rate_scale))
+
+        optimizer = Adam(0.01)
+        optimizer.__class__ = Spy
+        examples = examples_of(nlp, TEXTS)
+        for part in parts_of:
+            nlp.update(examples[part], sgd=False)
+        lm.finish_update(optimizer)
+        found.append(norms[0])
+    numpy.testing.assert_allclose(found[1], found[0], atol=1e-6)
+    numpy.testing.assert_allclose(found[2], found[0], atol=1e-6)
+
+
+def test_other_weights_are_used_at_once() -> None:
+    nlp = initialized()
+    lm = nlp.get_pipe("rnn_lm")
+    before = lm.next_tokens("The cat")
+    key = (lm.model.layers[2].id, "b")
+    changed = lm.model.layers[2].get_param("b").copy()
+    changed[lm.vocabulary.number("mat")] += 5.0
+    with nlp.use_params({key: changed}):
+        assert lm.next_tokens("The cat")[0][0] == "mat"
+    assert lm.next_tokens("The cat") == before
+
+
+def test_a_model_without_weights_says_what_to_do() -> None:
+    nlp = blank()
+    lm = nlp.get_pipe("rnn_lm")
+    for use in (
+        lambda: nlp("a"),
+        lambda: lm.generate("a"),
+        lambda: lm.next_tokens("a"),
+        lambda: lm.add_units(["a"]),
+        lambda: nlp.update(examples_of(nlp, ["a"])),
+    ):
+        with pytest.raises(ValueError, match="E073"):
+            use()
+
+
+def test_extensions_of_others_are_left_alone_and_told() -> None:
+    spacy.blank("en")
+    registered = Span.get_extension("surprisal")
+    Span.remove_extension("surprisal")
+    Span.set_extension("surprisal", default="mine")
+    try:
+        with pytest.warns(UserWarning, match="W060"):
+            blank()
+        assert Span.get_extension("surprisal")[0] == "mine"
+    finally:
+        Span.remove_extension("surprisal")
+        Span.set_extension("surprisal", getter=registered[2])
+
+
+def test_two_language_models_score_what_they_read_themselves() -> None:
+    nlp = initialized("char")
+    other = initialized("word")
+    nlp.add_pipe("rnn_lm", name="words", config={"model": {"width": 32}})
+    words = nlp.get_pipe("words")
+    words.from_bytes(other.get_pipe("rnn_lm").to_bytes())
+    examples = examples_of(nlp, TEXTS)
+    for example in examples:
+        nlp_doc = nlp(example.predicted)
+        assert nlp_doc.user_data["spacy_rnn.component"] == "words"
+    chars = nlp.get_pipe("rnn_lm").score(examples)
+    alone = initialized("char").evaluate(examples_of(nlp, TEXTS))
+    assert chars["lm_perplexity"] == pytest.approx(alone["lm_perplexity"], rel=1e-4)
+    expected = other.evaluate(examples_of(other, TEXTS))
+    assert words.score(examples)["lm_perplexity"] == pytest.approx(expected["lm_perplexity"])
+
+
+def test_the_tokenizer_is_the_one_that_the_pipeline_has() -> None:
+    nlp = initialized()
+    lm = nlp.get_pipe("rnn_lm")
+    assert [token.text for token in lm.generate("don't", max_length=1)[0]][:2] == ["do", "n't"]
+    nlp.tokenizer = Tokenizer(nlp.vocab)
+    assert lm.generate("don't", max_length=1)[0][0].text.startswith("don't")
+
+
+def test_a_vocabulary_of_a_sample_is_warned_of() -> None:
+    nlp = blank()
+    nlp.config["training"]["max_epochs"] = -1
+    with pytest.warns(UserWarning, match="W061"):
+        nlp.initialize(lambda: examples_of(nlp, TEXTS * 3))
+
+
 def test_labels_set_the_initial_state_and_learn() -> None:
     nlp = blank(condition="cats")
     pairs = [("good", "What a lovely film."), ("bad", "What a dull film.")]
@@ -372,6 +470,14 @@ def test_a_vector_sets_the_initial_state() -> None:
     for _ in range(120):
         nlp.update(examples, sgd=optimizer)
     lm = nlp.get_pipe("rnn_lm")
+    assert nlp.evaluate(examples)["lm_perplexity"] < 1.5
+    assert nlp("zero")._.surprisal > 0
+    assert lm.next_tokens("", 1, vector=[0, 1, 0])[0][0] == "o"
+    assert lm.next_tokens("", 1, vector=[1, 0, 0])[0][0] == "z"
+    wrong = nlp.make_doc("zero")
+    wrong.user_data["spacy_rnn.vector"] = [1.0]
+    with pytest.raises(ValueError, match="E011"):
+        nlp(wrong)
     for i, name in enumerate(names):
         assert lm.generate(vector=numpy.eye(3)[i], temperature=0.0)[0].text == name
     with pytest.raises(ValueError, match="E071"):

@@ -245,12 +245,13 @@ def test_the_batcher_changes_no_document_and_hands_out_no_part_of_it():
     assert examples[0].reference.user_data == {}
 
 
-def test_windows_keep_no_other_annotation():
+def test_windows_keep_no_other_annotation_and_tell_so():
     examples = make_examples([3])
     doc = examples[0].reference
     doc[0].tag_ = "X"
     doc.ents = [doc.char_span(0, 3, label="Y")]
-    ((window,),) = batch_by_stream(1, 4)(examples)
+    with pytest.warns(UserWarning, match="W030.*tags, entities"):
+        ((window,),) = batch_by_stream(1, 4)(examples)
     assert [token.tag_ for token in window.reference] == ["", "", ""]
     assert not window.reference.ents
 
