@@ -1,21 +1,23 @@
-"""Show texts with the surprisal of their tokens, as HTML."""
+"""Show texts with the surprisal of their tokens, as HTML; and, by `attribution`, what they say for
+or against a label."""
 
 import math
+from functools import partial
 from html import escape
 from typing import Any, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy
 from spacy.tokens import Doc
-from spacy.util import is_in_jupyter
 
 from .errors import Errors, number_error
 from .pipeline.surprisal import N_UNITS, perplexity, surprisals_of
+from .visualize_attribution import attribution
+from .visualize_html import box, deliver, escaped, shaded, visible
 from .visualize_style import STYLE, bar_height, shade
 
+__all__ = ["ALTERNATIVES", "AlternativesT", "Item", "attribution", "surprisal", "visible"]
+
 ALTERNATIVES = "spacy_rnn.alternatives"
-# What is shown of characters that cannot be seen.
-MARKS = {" ": "␣", "\n": "↵", "\t": "⇥", "\r": "␍", "\x7f": "␡", "\xa0": "⍽", "\u2028": "↵"}
-NAMES = {" ": "space", "\n": "line break", "\t": "tab"}
 N_LEGEND = 5
 # At 40 bits, "1 in a million million" says no more than the bits.
 MAX_ODDS_BITS = 40.0
@@ -74,12 +76,8 @@ def surprisal(
     docs = [docs] if isinstance(docs, Doc) else _as_list(docs)
     items = [_make_item(i, doc, lm, n_alternatives) for i, doc in enumerate(docs)]
     html = _fragment(items, _find_max_bits(items) if max_bits is None else float(max_bits))
-    if page:
-        html = _page(items, html)
-    if jupyter or (jupyter is None and is_in_jupyter()):
-        _show(html)
-        return None
-    return html
+    title = str(items[0].doc.user_data.get("title") or "") if items else ""
+    return deliver(html, title or "Surprisal", page=page, jupyter=jupyter)
 
 
 def _is_whole(value: Any) -> bool:
@@ -130,28 +128,6 @@ def _find_max_bits(items: Sequence[Item]) -> float:
     return float(max(1, math.ceil(numpy.percentile(known, 95)))) if known else 1.0
 
 
-def _show(html: str) -> None:
-    try:
-        from IPython.display import HTML, display
-    except ImportError as error:
-        raise ImportError(Errors.E053) from error
-    # Of this class, so that a notebook takes no $ in the text for mathematics.
-    display(HTML(f'<div class="tex2jax_ignore">{html}</div>'))
-
-
-def _page(items: Sequence[Item], html: str) -> str:
-    titles = [str(item.doc.user_data.get("title") or "") for item in items[:1]]
-    # The policy is a second guard beside escaping: nothing on the page may run or load.
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta http-equiv="Content-Security-Policy" '
-        "content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{_escaped(''.join(titles) or 'Surprisal')}</title>\n</head>\n"
-        f'<body style="margin:1.5rem;background:#fff">\n<main>\n{html}\n</main>\n</body>\n</html>\n'
-    )
-
-
 def _fragment(items: Sequence[Item], max_bits: float) -> str:
     figures = "\n".join(_figure(item, max_bits) for item in items)
     return (
@@ -185,10 +161,18 @@ def _figure(item: Item, max_bits: float) -> str:
     lang = escape("" if doc.lang_ == "xx" else doc.lang_)
     direction = "rtl" if doc.vocab.writing_system.get("direction") == "rtl" else "ltr"
     tokens = [
-        _token(token.text, bits, found, max_bits) + escape(token.whitespace_)
+        shaded(
+            token.text,
+            f"{_number(bits)} bits",
+            _look(bits, max_bits),
+            partial(_tip, bits=bits, found=found),
+        )
+        + escape(token.whitespace_)
         for token, bits, found in zip(doc, item.bits, item.alternatives)
     ]
-    end = _box("end", "■", "end of text", "End of the text", item.bits[-1], [], max_bits)
+    end_bits = item.bits[-1]
+    said, tip = f"{_number(end_bits)} bits", _tip("End of the text", end_bits, [])
+    end = box("end", "■", "end of text", said, _look(end_bits, max_bits), tip)
     return (
         f"<figure>\n{_caption(item)}\n"
         f'<div class="text" lang="{lang}" dir="{direction}">{"".join(tokens)}{end}</div>\n'
@@ -199,7 +183,7 @@ def _figure(item: Item, max_bits: float) -> str:
 def _caption(item: Item) -> str:
     n_tokens, total = len(item.doc), sum(item.bits)
     title = str(item.doc.user_data.get("title") or "")
-    head = f"<b>{_escaped(title)}</b> " if title else ""
+    head = f"<b>{escaped(title)}</b> " if title else ""
     facts = [f"{total:,.1f} bits in {n_tokens:,} token{'' if n_tokens == 1 else 's'}"]
     n_units = item.doc.user_data.get(N_UNITS)
     if n_units:
@@ -211,45 +195,15 @@ def _short(number: float) -> str:
     return f"{number:,.1f}" if number < 1e6 else f"{number:.3g}"
 
 
-def _token(text: str, bits: float, found: Sequence[Tuple[str, float]], max_bits: float) -> str:
-    if text and not text.isspace():
-        return _box("", text, "", text, bits, found, max_bits)
-    # The mark is drawn by the style, and the whitespace itself stands behind the box, so that the
-    # text breaks where it does, and is whole when it is copied.
-    name = " and ".join(dict.fromkeys(NAMES.get(char, "whitespace") for char in text))
-    box = _box("space", visible(text), name, visible(text), bits, found, max_bits)
-    return box + _escaped(text)
-
-
-def _box(
-    kind: str,
-    text: str,
-    spoken: str,
-    heading: str,
-    bits: float,
-    found: Sequence[Tuple[str, float]],
-    max_bits: float,
-) -> str:
-    """RETURNS (str): A shaded token, with what is shown at it. `kind` is "" for a word, whose text
-    is in the page; the marks of other kinds are drawn by the style, and spoken as `spoken`."""
-    said = f" {spoken} ({_number(bits)} bits) " if kind else f" ({_number(bits)} bits) "
-    mark = f' data-mark="{_escaped(text)}"' if kind else ""
-    return (
-        f'<span class="{f"token {kind}".strip()}" tabindex="0" style="{_look(bits, max_bits)}" '
-        f'data-said="{_escaped(said)}"{mark}>{"" if kind else _escaped(text)}'
-        f"{_tip(heading, bits, found)}</span>"
-    )
-
-
 def _tip(heading: str, bits: float, found: Sequence[Tuple[str, float]]) -> str:
     rows = "".join(
-        f'<span class="row"><bdi>{_escaped(visible(text))}</bdi> '
+        f'<span class="row"><bdi>{escaped(visible(text))}</bdi> '
         f"<span>{_number(value)}</span></span>"
         for text, value in found
     )
     likely = f'<span class="note">Most probable here, in bits:</span>{rows}' if found else ""
     return (
-        f'<span class="tip" lang="en" dir="ltr"><span class="row"><bdi><b>{_escaped(heading)}</b>'
+        f'<span class="tip" lang="en" dir="ltr"><span class="row"><bdi><b>{escaped(heading)}</b>'
         f"</bdi> <span>{_number(bits)} bits{_odds(bits)}</span></span>{likely}</span>"
     )
 
@@ -266,10 +220,10 @@ def _table(item: Item, lang: str, direction: str) -> str:
     is_known = any(item.alternatives)
     rows = []
     for i, (text, bits, found) in enumerate(zip([*texts, ""], item.bits, item.alternatives)):
-        number, label = (str(i + 1), _escaped(text)) if i < len(texts) else ("", "end of text")
+        number, label = (str(i + 1), escaped(text)) if i < len(texts) else ("", "end of text")
         cell = f' lang="{lang}" dir="{direction}"' if i < len(texts) else ""
         likely = ", ".join(
-            f"<bdi>{_escaped(visible(word))}</bdi>&nbsp;{_number(value)}" for word, value in found
+            f"<bdi>{escaped(visible(word))}</bdi>&nbsp;{_number(value)}" for word, value in found
         )
         rows.append(
             f'<tr><td>{number}</td><th scope="row"{cell}>{label}</th><td>{_number(bits)}</td>'
@@ -286,19 +240,3 @@ def _table(item: Item, lang: str, direction: str) -> str:
 
 def _number(bits: float) -> str:
     return f"{bits:.2f}" if math.isfinite(bits) else str(bits)
-
-
-def visible(text: str) -> str:
-    """RETURNS (str): The text, with a mark for each character that cannot be seen."""
-    return "".join(MARKS.get(char) or _seen(char) for char in text)
-
-
-def _seen(char: str) -> str:
-    # Unicode has a picture for each control character.
-    return chr(0x2400 + ord(char)) if char < " " else char
-
-
-def _escaped(text: str) -> str:
-    """RETURNS (str): The text for HTML, where it comes out as it is. A parser of HTML would make
-    other characters of a carriage return and of a NUL, which have to be written otherwise."""
-    return escape(text).replace("\r", "&#13;").replace("\x00", "␀")

@@ -1,10 +1,13 @@
-"""How pictures of surprisals look: shades, bars, and the style sheet."""
+"""How pictures of texts look: shades, bars, and the style sheets."""
+
+from typing import Tuple
 
 # The text is as dark as this on any shade, and has a contrast of 6 : 1 or more with each.
 INK = "#1b1b1b"
 LIGHT = (255, 255, 255)
 DARK = (239, 125, 27)
-MAX_BAR = 24  # per cent of the height of a token's box, all of it below its letters
+FOR = (104, 172, 242)
+MAX_BAR = 24  # per cent of the height of a token's box, none of it at its letters
 
 STYLE = """
 .spacy-rnn-surprisal { background: #fff; color: INK; padding: .8em 1em; font-size: 16px;
@@ -56,13 +59,24 @@ STYLE = """
 }
 """.replace("INK", INK)
 
+# Of explanations. What is for the label has its bar above, what is against it has it below.
+ATTRIBUTION_STYLE = (
+    STYLE
+    + """
+.spacy-rnn-surprisal .text { line-height: 2.7; }
+.spacy-rnn-surprisal .legend + .legend { margin-top: .4em; }
+.spacy-rnn-surprisal .token, .spacy-rnn-surprisal .key { padding: .38em .12em; }
+.spacy-rnn-surprisal .key { padding-left: .6em; padding-right: .6em; }
+"""
+).replace("spacy-rnn-surprisal", "spacy-rnn-attribution")
 
-def shade(share: float) -> str:
-    """RETURNS (str): The colour of a share of the greatest surprisal, from 0 to 1."""
-    mixed = [round(light + (dark - light) * share) for light, dark in zip(LIGHT, DARK)]
+
+def shade(share: float, dark: Tuple[int, int, int] = DARK) -> str:
+    """RETURNS (str): The colour of a share of the greatest number, from 0 to 1."""
+    mixed = [round(light + (end - light) * share) for light, end in zip(LIGHT, dark)]
     return "#" + "".join(f"{part:02x}" for part in mixed)
 
 
 def bar_height(share: float) -> str:
-    """RETURNS (str): How much of a token's box the bar at its bottom takes, of the same share."""
+    """RETURNS (str): How much of a token's box the bar at its edge takes, of the same share."""
     return f"{MAX_BAR * share:.3g}%"

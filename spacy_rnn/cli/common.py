@@ -4,7 +4,7 @@ import contextlib
 import errno
 import math
 import sys
-from typing import Annotated, Any, Iterator, List, NamedTuple, NoReturn, Optional
+from typing import Annotated, Any, Iterator, List, NamedTuple, NoReturn, Optional, Tuple
 
 import srsly
 import typer
@@ -15,8 +15,10 @@ from wasabi import msg
 
 from ..errors import Errors
 
-HELP = "Commands for language models: write texts, and tell how surprising texts are."
-FACTORY = "rnn_lm"
+HELP = (
+    "Commands for language models: write texts, and tell how surprising texts are; and for text "
+    "classifiers: explain what they say."
+)
 
 rnn_cli = typer.Typer(name="rnn", help=HELP, no_args_is_help=True, rich_markup_mode=None)
 
@@ -25,10 +27,29 @@ ModelArg = Annotated[
 ]
 ComponentOpt = Annotated[
     Optional[str],
-    typer.Option("--component", "-c", help="Which language model, if the pipeline has several"),
+    typer.Option("--component", "-c", help="Which component, if the pipeline has several"),
 ]
 GpuOpt = Annotated[int, typer.Option("--gpu-id", "-g", help="GPU ID, or -1 for CPU")]
 JsonOpt = Annotated[bool, typer.Option("--json", "-j", help="Print JSON, for other programs")]
+
+
+class Kind(NamedTuple):
+    """What a command is about.
+
+    what (str): Its name in messages.
+    factories (Tuple[str, ...]): What makes such components.
+    config (str): A config to train one with.
+    """
+
+    what: str
+    factories: Tuple[str, ...]
+    config: str
+
+
+LANGUAGE_MODEL = Kind("language model", ("rnn_lm",), "configs/lm_word.cfg")
+TEXT_CLASSIFIER = Kind(
+    "text classifier", ("rnn_textcat", "rnn_textcat_multilabel"), "configs/textcat_lstm.cfg"
+)
 
 
 class Loaded(NamedTuple):
@@ -53,10 +74,25 @@ def load(model: str, component: Optional[str] = None, gpu_id: int = -1) -> Loade
     RETURNS (Loaded): The pipeline.
     RAISES (ValueError): If it cannot be loaded, or has no such component.
     """
+    nlp = load_pipeline(model, gpu_id)
+    name, others = find_component(nlp, model, LANGUAGE_MODEL, component)
+    for other in others:
+        nlp.disable_pipe(other)
+    return Loaded(nlp, name, nlp.get_pipe(name))
+
+
+def load_pipeline(model: str, gpu_id: int = -1) -> Language:
+    """Load a pipeline.
+
+    model (str): Folder or name.
+    gpu_id (int): The GPU to use, -1 for none.
+    RETURNS (Language): The pipeline.
+    RAISES (ValueError): If it cannot be loaded.
+    """
     if gpu_id >= 0:
         require_gpu(gpu_id)
     try:
-        nlp = load_model(model)
+        return load_model(model)
     except (OSError, ValueError, TypeError, KeyError, ImportError, AttributeError) as error:
         # What a damaged or foreign folder may raise. Messages of this package say all themselves;
         # those of spaCy span several lines.
@@ -64,20 +100,43 @@ def load(model: str, component: Optional[str] = None, gpu_id: int = -1) -> Loade
             raise
         reason = " ".join(f"{error}".split()).rstrip(".") or type(error).__name__
         raise ValueError(Errors.E054.format(name=model, reason=reason)) from error
-    names = [name for name in nlp.pipe_names if nlp.get_pipe_meta(name).factory == FACTORY]
+
+
+def find_component(
+    nlp: Language, model: str, kind: Kind, component: Optional[str] = None
+) -> Tuple[str, List[str]]:
+    """Find the component that a command is about.
+
+    nlp (Language): The pipeline.
+    model (str): Its folder or name, for messages.
+    kind (Kind): What the component is.
+    component (Optional[str]): Its name, which is needed if there are several.
+    RETURNS (Tuple[str, List[str]]): Its name, and those of the others of the kind.
+    RAISES (ValueError): If there is no such component, or it is not clear which one is meant.
+    """
+    names = [name for name in nlp.pipe_names if nlp.get_pipe_meta(name).factory in kind.factories]
     if not names:
-        found = ", ".join(nlp.pipe_names) or "(none)"
-        raise ValueError(Errors.E055.format(name=model, components=found))
+        found, factories = ", ".join(nlp.pipe_names) or "(none)", " or ".join(kind.factories)
+        raise ValueError(
+            Errors.E055.format(
+                name=model,
+                what=kind.what,
+                components=found,
+                factories=factories,
+                config=kind.config,
+            )
+        )
     listed = ", ".join(names)
     if component is None and len(names) > 1:
-        raise ValueError(Errors.E056.format(name=model, found=len(names), components=listed))
+        raise ValueError(
+            Errors.E056.format(name=model, found=len(names), what=kind.what, components=listed)
+        )
     if component is not None and component not in names:
-        raise ValueError(Errors.E057.format(name=model, found=component, components=listed))
+        raise ValueError(
+            Errors.E057.format(name=model, what=kind.what, found=component, components=listed)
+        )
     name = component or names[0]
-    for other in names:
-        if other != name:
-            nlp.disable_pipe(other)
-    return Loaded(nlp, name, nlp.get_pipe(name))
+    return name, [other for other in names if other != name]
 
 
 @contextlib.contextmanager

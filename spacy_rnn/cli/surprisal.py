@@ -157,10 +157,7 @@ def write_html(
             doc.user_data[ALTERNATIVES] = loaded.lm.alternatives(doc, n_alternatives)
         docs.append(doc)
     html = draw(docs, n_alternatives=n_alternatives, max_bits=max_bits, page=True, jupyter=False)
-    try:
-        path.write_text(str(html), encoding="utf8")
-    except OSError as error:
-        raise _not_writable(path, str(error.strerror)) from error
+    write_page(path, str(html))
     tell(f"Wrote {path}: {len(docs):,} document{'' if len(docs) == 1 else 's'}")
 
 
@@ -175,7 +172,7 @@ def print_all(
     """Print texts as they are read, in memory for a batch of them."""
     whole = Totals()
     # Where the texts themselves appear on the terminal, a bar would be in their way.
-    for batch in _batches(bar(sources, "docs", is_needed=not sys.stdout.isatty()), batch_size):
+    for batch in batches(bar(sources, "docs", is_needed=not sys.stdout.isatty()), batch_size):
         # What spaCy stores of new words is given free again, else it would grow with the input.
         with loaded.nlp.memory_zone():
             made = ((source.make_doc(loaded.nlp), source.where) for source in batch)
@@ -194,7 +191,8 @@ def print_all(
         typer.echo(f"\n# all {whole.n_docs:,} documents: {_summary(whole.to_dict())}")
 
 
-def _batches(values: Iterable[Source], size: int) -> Iterator[List[Source]]:
+def batches(values: Iterable[Source], size: int) -> Iterator[List[Source]]:
+    """RETURNS (Iterator[List[Source]]): So many at a time."""
     values = iter(values)
     while batch := list(islice(values, size)):
         yield batch
@@ -253,6 +251,14 @@ def check_writable(path: Path) -> None:
         raise _not_writable(path, "it is a folder")
     if not path.absolute().parent.is_dir():
         raise _not_writable(path, "there is no such folder")
+
+
+def write_page(path: Path, html: str) -> None:
+    """Write a picture, or say why it cannot be written."""
+    try:
+        path.write_text(html, encoding="utf8")
+    except OSError as error:
+        raise _not_writable(path, str(error.strerror)) from error
 
 
 def _not_writable(path: Path, reason: str) -> ValueError:

@@ -127,8 +127,13 @@ class AdaptiveKind:
 
     @staticmethod
     def log_probs(model: Model[InT, OutT], H: Floats2d) -> Floats2d:
-        xp, head, bounds = model.ops.xp, _Head(model), cluster_bounds(model)
-        first = log_softmax(xp, H @ head.W.T + head.b)
+        xp, bounds = model.ops.xp, cluster_bounds(model)
+        node, name = weights_of(model)
+        W, b = node.get_param(name)[: bounds[1]], model.get_param("b")[: bounds[1]]
+        # Not by `_Head`, which copies W: for few rows that takes as long as the product.
+        frequent = H @ W.T + b
+        clusters = H @ model.get_param("C").T + model.get_param("c")
+        first = log_softmax(xp, xp.concatenate([frequent, clusters], axis=1))
         parts = [first[:, : bounds[1]]]
         for k in range(1, len(bounds) - 1):
             cluster = _Cluster(model, k, bounds[k], bounds[k + 1])

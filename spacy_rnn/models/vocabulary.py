@@ -153,9 +153,16 @@ class Vocabulary:
         )
 
     def grown(self, units: Iterable[str]) -> "Vocabulary":
-        """RETURNS (Vocabulary): With more units behind those that are there."""
-        known = set(self.units)
-        added = [unit for unit in dict.fromkeys(units) if unit not in known]
+        """Add units.
+
+        units (Iterable[str]): The new ones; those that are known are left out.
+        RETURNS (Vocabulary): With more units behind those that are there.
+        RAISES (ValueError): If they are not texts.
+        """
+        added = list(dict.fromkeys(units))
+        if isinstance(units, str) or not all(map(is_text, added)):
+            raise number_error("units", "a list of texts", units)
+        added = [unit for unit in added if unit not in self]
         return Vocabulary(
             self.kind,
             [*self.units, *added],

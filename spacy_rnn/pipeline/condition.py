@@ -7,6 +7,7 @@ import numpy
 from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Model
+from thinc.util import to_numpy
 
 from ..errors import Errors, number_error
 from ..layers.state import StatesT
@@ -52,7 +53,8 @@ def learn_condition(
 def vector_of(doc: Doc) -> numpy.ndarray:
     """RETURNS (Floats1d): The vector that was given for a doc, else `doc.vector`."""
     given = doc.user_data.get(VECTOR)
-    return numpy.asarray(doc.vector if given is None else given, dtype="float32").reshape(-1)
+    vector: Any = to_numpy(doc.vector) if given is None else given
+    return numpy.asarray(vector, dtype="float32").reshape(-1)
 
 
 def cats_row(model: Model[Any, Any], cats: Optional[Dict[str, float]]) -> numpy.ndarray:

@@ -49,7 +49,7 @@ def explain_damage(name: str, path: Union[str, Path]) -> Iterator[None]:
     """
     try:
         yield
-    except (FileNotFoundError, PermissionError):
+    except (FileNotFoundError, PermissionError, ImportError):
         raise
     except Exception as e:
         # msgpack and Thinc raise a dozen kinds of errors here; the first cause is kept.

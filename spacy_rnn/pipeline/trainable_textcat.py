@@ -21,6 +21,8 @@ from .cross_entropy import (
     output_gradient,
     resolve_class_weights,
 )
+from .explain import explain
+from .explanation import Explanation
 from .loading import (
     check_digest,
     check_parameters,
@@ -71,6 +73,39 @@ class CrossEntropyTextcat(TextCategorizer):
             # spaCy's own architectures cannot do without any token.
             return cast(Floats2d, super().predict(docs))
         return cast(Floats2d, self.model.ops.asarray(self.model.predict(docs)))
+
+    def explain(
+        self,
+        doc: Doc,
+        *,
+        label: Optional[str] = None,
+        method: str = "integrated_gradients",
+        n_steps: int = 256,
+    ) -> Explanation:
+        """Tell what each token of a doc says for or against a label.
+
+        Integrated gradients (Sundararajan et al. 2017) share out the difference between the score
+        of the text and that of a text whose embedded tokens are all zeros; n-grams of the linear
+        model are shared out to their tokens exactly. Neither the model nor its gradients are
+        changed, and threads may explain at once, as they may predict.
+
+        doc (Doc): The doc, which is not changed.
+        label (Optional[str]): The label. If None, the one with the highest score.
+        method (str): "integrated_gradients", or "attention" for the weights of the pooling by
+            attention, which do not tell for from against.
+        n_steps (int): The most gradients that are computed on the way; fewer if they are enough.
+            At least 11. Recommended: 64 to 1000.
+        RETURNS (Explanation): One number a token, in logits.
+        RAISES (ValueError): E080 to E083 if the label is not there or the model cannot be
+            explained, E009 or E011 for another wrong argument.
+        """
+        if label is None and self.labels:
+            label = self.labels[int(self.predict([doc])[0].argmax())]
+        if label not in self.labels:
+            labels = ", ".join(self.labels) or "(none)"
+            raise ValueError(Errors.E082.format(name=self.name, found=label, labels=labels))
+        index = self.labels.index(label)
+        return explain(self.name, self.model, doc, label, index, method=method, n_steps=n_steps)
 
     def update(
         self,

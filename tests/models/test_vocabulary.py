@@ -308,6 +308,9 @@ def test_growth_keeps_all_numbers(kind: str) -> None:
     assert len(old) == len(new) - 2
     assert new.spacing.to_dict() == old.spacing.to_dict()
     assert new.specials == old.specials
+    for units in ("ab", ["a", 5], ["\ud800"]):
+        with pytest.raises(ValueError, match="E011"):
+            old.grown(units)  # type: ignore[arg-type]
 
 
 def test_rows_are_matched_by_strings() -> None:
