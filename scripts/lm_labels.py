@@ -38,7 +38,7 @@ def main(
         msg.fail(f"{model} does not depend on labels.", "Train it with condition = cats.", exits=1)
     reader = load(classifier)
     records: List[Dict[str, Any]] = []
-    for label in tqdm(labels, "Writing", leave=False):
+    for label in tqdm(labels, "Writing", leave=False, delay=2, disable=None):
         texts = lm.generate(
             n=n, cats={label: 1.0}, max_length=60, temperature=temperature, seed=seed
         )

@@ -76,7 +76,7 @@ def load(path: Path) -> Language:
 def read(nlp: Language, path: Path) -> List[Doc]:
     """RETURNS (List[Doc]): The texts as the configs have them: with single spaces."""
     corpus = TextCorpus(path, normalize_whitespace=True)
-    return [example.reference for example in tqdm(corpus(nlp), f"Reading {path.name}", leave=False)]
+    return [example.reference for example in tqdm(corpus(nlp), f"Reading {path.name}", leave=False, delay=2, disable=None)]
 
 
 def score_ngrams(lm: Any, parts: Dict[str, List[Doc]]) -> Dict[str, float]:
@@ -113,7 +113,7 @@ def score_model(nlp: Language, docs: List[Doc]) -> Dict[str, float]:
     """RETURNS (Dict[str, float]): "perplexity" and "bits_per_char" on test, and the "seconds"."""
     lm: Any = nlp.get_pipe("rnn_lm")
     start = time.perf_counter()
-    copies = tqdm([doc.copy() for doc in docs], "Reading test", leave=False)
+    copies = tqdm([doc.copy() for doc in docs], "Reading test", leave=False, delay=2, disable=None)
     read_docs = list(lm.pipe(copies, batch_size=8))
     scores = lm.score([Example(doc, doc) for doc in read_docs])
     return {
