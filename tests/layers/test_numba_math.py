@@ -83,10 +83,10 @@ def product(A, lda, rows, B, n_k, init, ldi, C, ldc, n, n_panels):
 
 
 @helper
-def transposed_product(A, at, lda, counting, n_columns, B, ldb, n_k, C, ldc, n_panels):
+def transposed_product(A, at, lda, counting, n_columns, B, ldb, n_k, C, ldc, n_panels, room):
     zero = number(0)
     of_A, of_B, of_C = Matrix(A, at, lda), Matrix(B, zero, ldb), Matrix(C, zero, ldc)
-    add_transposed(of_A, counting, n_columns, of_B, n_k, of_C, n_panels)
+    add_transposed(of_A, counting, n_columns, of_B, n_k, of_C, n_panels, room)
 
 
 @helper
@@ -162,7 +162,7 @@ def test_products_by_a_transposed_matrix_are_added_up(n_columns, n_k, rng):
         C = before.copy()
         transposed_product(
             A.reshape(-1), first, ld, numpy.arange(ld), n, flat_B, n_columns, n_k, C.reshape(-1),
-            C.shape[1], C.shape[1] // PANEL,
+            C.shape[1], C.shape[1] // PANEL, numpy.empty(n_k * PANEL, "f"),
         )  # fmt: skip
         expected = before[:n, :n_columns] + A[:, first : first + n].astype("float64").T @ B
         assert_allclose(C[:n, :n_columns], expected, atol=1e-4)

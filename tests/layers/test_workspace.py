@@ -9,7 +9,7 @@ from thinc.api import Ragged
 
 from spacy_rnn.layers import LSTM, bidirectional, use_engine
 from spacy_rnn.layers.engines import workspace as module
-from spacy_rnn.layers.engines.workspace import Recycler, Workspace, recycler
+from spacy_rnn.layers.engines.workspace import ALIGNMENT, Recycler, Workspace, recycler
 from spacy_rnn.models import RNNEncoder
 
 from .cells import CELLS, ENGINES, gradients, ragged, sequences
@@ -250,3 +250,11 @@ def test_gradients_do_not_depend_on_what_was_there_before(engine, dtype, rng):
         assert_allclose(dX_again, dX, atol=1e-6)
         for name, value in grads.items():
             assert_allclose(grads_again[name], value, atol=1e-5)
+
+
+def test_memory_begins_on_a_line_of_the_cache():
+    taken = [Workspace().take(numpy, "name", (n,), "float32") for n in (1, 1000, 100_001)]
+    recycled = [Recycler().empty(numpy, (n,), "float32") for n in (100_000, 100_001)]
+    for array in taken + recycled:
+        assert array.ctypes.data % ALIGNMENT == 0
+        array.fill(1.0)

@@ -14,13 +14,24 @@ from numba.core import types
 from numba.core.extending import intrinsic
 
 from .numba_jit import helper
-from .numba_simd import LANES, array_data, load_at, multiply_add, number, repeat_lane, store_at
+from .numba_simd import (
+    LANES,
+    array_data,
+    copy,
+    load_at,
+    multiply_add,
+    number,
+    repeat_lane,
+    store_at,
+)
 
 # A tile of 6 rows by a panel is 24 of the 32 registers of AVX-512; with half the width of a
 # register, 12 of the 16 of AVX2, or 24 of the 32 of NEON.
 _HAS_AVX512 = bool(llvmlite.binding.get_host_cpu_features().get("avx512f"))
 N_VECTORS = 4 if _HAS_AVX512 else 1
 PANEL = N_VECTORS * LANES
+# Columns of A from which on it is worth to lay out a panel of B anew.
+MIN_PACKED = 32
 _INDEX = ir.IntType(64)
 
 
@@ -133,15 +144,27 @@ def multiply(A, rows, B, n_k, init, C, n, n_panels):  # type: ignore[no-untyped-
 
 
 @helper
-def add_transposed(A, counting, n_columns, B, n_k, C, n_panels):  # type: ignore[no-untyped-def]
+def add_transposed(A, counting, n_columns, B, n_k, C, n_panels, room):  # type: ignore[no-untyped-def]
     """C[m, :] += sum over k of A[k, m] B[k, :] for the first columns of A.
 
     A, B, C (Matrix): B and C have columns for whole panels, whatever those of B that are too many
         contain.
     counting (Ints1d): 0, 1, 2, ...
+    room (Floats1d): (n_k, PANEL) For a panel of B: its rows are far from each other, and are read
+        again for each six columns of A.
     """
     columns = Matrix(A.data, A.at, number(1))
-    _gemm(columns, counting, A.ld, B, number(PANEL), n_k, C, C, n_columns, n_panels)
+    if n_columns < MIN_PACKED:
+        _gemm(columns, counting, A.ld, B, number(PANEL), n_k, C, C, n_columns, n_panels)
+        return
+    zero, one, step = number(0), number(1), number(PANEL)
+    for panel in range(n_panels):
+        at = B.at + panel * PANEL
+        for k in range(n_k):
+            copy(B.data, at + k * B.ld, room, k * PANEL, PANEL)
+        to = Matrix(C.data, C.at + panel * PANEL, C.ld)
+        packed = Matrix(room, zero, step)
+        _gemm(columns, counting, A.ld, packed, step, n_k, to, to, n_columns, one)
 
 
 @helper

@@ -82,6 +82,7 @@ class Room(NamedTuple):
     dX, dY (Floats1d): (n, ldi), (n, width)
     dH (Floats1d): (n_first, ldo) What a mask has yet to multiply.
     zeros (Floats1d): (max(ldi, ldo),)
+    panel (Floats1d): (n, PANEL)
     """
 
     rows: Any
@@ -92,6 +93,7 @@ class Room(NamedTuple):
     dY: Any
     dH: Any
     zeros: Any
+    panel: Any
 
 
 @kernel
@@ -282,8 +284,8 @@ def _add_gradients(weights, layout, sequences, room, gradients, n):  # type: ign
     X, H = Matrix(room.X, zero, layout.nI), Matrix(room.H, zero, layout.width)
     ldw = layout.n_panels * PANEL
     dWx, dWh = Matrix(gradients.dWx, zero, ldw), Matrix(gradients.dWh, zero, ldw)
-    add_transposed(X, counting, layout.nI, dgates, n, dWx, layout.n_panels)
-    add_transposed(H, counting, layout.nO, dhidden, n, dWh, layout.n_panels)
+    add_transposed(X, counting, layout.nI, dgates, n, dWx, layout.n_panels, room.panel)
+    add_transposed(H, counting, layout.nO, dhidden, n, dWh, layout.n_panels, room.panel)
     for i in range(n):
         accumulate(room.G, i * ld, gradients.db, zero, layout.hidden_at + columns)
     nothing, dX = Matrix(room.zeros, zero, zero), Matrix(room.dX, zero, ldi)

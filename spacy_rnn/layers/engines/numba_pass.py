@@ -257,6 +257,7 @@ class Pass:
             dY=borrow("dY", n * layout.width),
             dH=borrow("dH", self.n_first * layout.ldo if self.mask.size else 0),
             zeros=numpy.zeros(max(layout.ldi, layout.ldo), dtype="float32"),
+            panel=borrow("panel", n * PANEL),
         )
 
     def _final_gradient(self, given: Optional[StateT], key: str, ld: int) -> Any:

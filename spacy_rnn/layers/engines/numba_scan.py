@@ -71,6 +71,7 @@ class ScanRoom(NamedTuple):
     h (Floats1d): (width,) One output.
     dX (Floats1d): (n, ldi)
     zeros (Floats1d): (ldi,)
+    panel (Floats1d): (n, PANEL)
     """
 
     rows: Any
@@ -82,6 +83,7 @@ class ScanRoom(NamedTuple):
     h: Any
     dX: Any
     zeros: Any
+    panel: Any
 
 
 @helper
@@ -296,7 +298,8 @@ def _add_gradients(part, Wx, layout, dWx, db, room, n):  # type: ignore[no-untyp
     ld, columns, ldi, zero = layout.ld, layout.columns, layout.ldi, number(0)
     n_read = layout.window * layout.nI
     dgates, X = Matrix(room.G, zero, ld), Matrix(room.X, zero, n_read)
-    add_transposed(X, part.counting, n_read, dgates, n, Matrix(dWx, zero, ld), ld // PANEL)
+    to = Matrix(dWx, zero, ld)
+    add_transposed(X, part.counting, n_read, dgates, n, to, ld // PANEL, room.panel)
     for i in range(n):
         accumulate(room.G, i * ld, db, zero, columns)
     nothing, dX = Matrix(room.zeros, zero, zero), Matrix(room.dX, zero, ldi)

@@ -10,7 +10,7 @@ from ..packing import Packing
 from . import numba_layout as layouts
 from . import numba_scan as scans
 from .base import Cell, Direction, GradsT, StateT
-from .numba_gemm import in_panels
+from .numba_gemm import PANEL, in_panels
 from .numba_pass import NO_FLOATS, BaseBatch, borrow, borrow_zeros, keep, project
 from .numba_simd import flat, pad
 
@@ -172,4 +172,5 @@ class ScanPass:
             h=borrow("h", layout.width),
             dX=borrow("dX", n * layout.ldi if is_train else 0),
             zeros=numpy.zeros(layout.ldi, dtype="float32"),
+            panel=borrow("panel", n * PANEL if is_train else 0),
         )

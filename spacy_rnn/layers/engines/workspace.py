@@ -18,6 +18,19 @@ MAX_BYTES = 2**28
 MIN_BYTES = 2**16
 
 
+# A line of the cache, and the widest register: what begins elsewhere takes two lines for each
+# register that is read, which costs a product by numba an eighth of its speed.
+ALIGNMENT = 64
+
+
+def aligned(n_bytes: int) -> Any:
+    """RETURNS (numpy.ndarray): (n_bytes,) uint8 with any content, which begins on a line of the
+    cache."""
+    memory = numpy.empty(n_bytes + ALIGNMENT, dtype="uint8")
+    start = -memory.__array_interface__["data"][0] % ALIGNMENT
+    return memory[start : start + n_bytes]
+
+
 class Workspace(threading.local):
     """One set of arrays for each thread. An array is to be done with when the call that took it
     ends: the next one that asks for the same name gets the same memory."""
@@ -32,7 +45,7 @@ class Workspace(threading.local):
         n_bytes = prod(shape) * numpy.dtype(dtype).itemsize
         memory = self._arrays.get(name)
         if memory is None or memory.nbytes < n_bytes:
-            memory = numpy.empty(n_bytes, dtype="uint8")
+            memory = aligned(n_bytes)
             others = sum(array.nbytes for key, array in self._arrays.items() if key != name)
             self._arrays.pop(name, None)
             if others + n_bytes <= MAX_BYTES:
@@ -61,7 +74,7 @@ class Recycler:
                 self._free = [other for other in self._free if other is not memory]
                 return Lease(self, memory)
         # Batches differ a little in size: leave room for the next one.
-        return Lease(self, numpy.empty(n_bytes + n_bytes // 8, dtype="uint8"))
+        return Lease(self, aligned(n_bytes + n_bytes // 8))
 
     def empty(self, xp: Any, shape: Tuple[int, ...], dtype: Any) -> Any:
         """RETURNS (FloatsXd): An array with any content, as `xp.empty` makes it. When it and all
