@@ -92,12 +92,14 @@ def draw(curves: Dict[str, Dict[str, Any]]) -> Any:
             (1.0, baseline),
             xycoords=("axes fraction", "data"),
             textcoords="offset points",
-            xytext=(0, 4),
+            xytext=(0, -4),
             ha="right",
+            va="top",
             color="#c8553d",
         )
-        axes.set_xlabel("minutes of training on two cores")
+        axes.set_xlabel("minutes of training")
         axes.set_ylabel(label)
+        axes.margins(y=0.14)
         axes.set_xlim(left=0)
         axes.spines[["top", "right"]].set_visible(False)
     return figure
