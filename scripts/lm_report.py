@@ -76,7 +76,8 @@ def load(path: Path) -> Language:
 def read(nlp: Language, path: Path) -> List[Doc]:
     """RETURNS (List[Doc]): The texts as the configs have them: with single spaces."""
     corpus = TextCorpus(path, normalize_whitespace=True)
-    return [example.reference for example in tqdm(corpus(nlp), f"Reading {path.name}", leave=False, delay=2, disable=None)]
+    examples = tqdm(corpus(nlp), f"Reading {path.name}", leave=False, delay=2, disable=None)
+    return [example.reference for example in examples]
 
 
 def score_ngrams(lm: Any, parts: Dict[str, List[Doc]]) -> Dict[str, float]:
