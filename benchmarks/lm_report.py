@@ -3,10 +3,10 @@
 python -m benchmarks.lm_report docs/speed.md
 """
 
+import json
 from pathlib import Path
 from typing import Annotated
 
-import srsly
 import typer
 from wasabi import msg
 
@@ -26,12 +26,10 @@ def main(
     ] = Path("metrics/lm_quality.json"),
 ) -> None:
     """Fill the place of the tables, and draw the picture beside the page."""
-    found = srsly.read_json(speed)
-    text = fill_page(
-        page.read_text(encoding="utf8"),
-        found,
-        srsly.read_json(quality) if quality.exists() else None,
-    )
+    # Not by srsly, whose floats are not always those that were written.
+    found = json.loads(speed.read_text(encoding="utf8"))
+    trained = json.loads(quality.read_text(encoding="utf8")) if quality.exists() else None
+    text = fill_page(page.read_text(encoding="utf8"), found, trained)
     page.write_text(text, encoding="utf8")
     msg.good(f"Wrote the figures into {page}")
     try:

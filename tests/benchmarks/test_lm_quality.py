@@ -9,7 +9,7 @@ import numpy
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks import lm_quality
+from benchmarks import lm_quality, lm_report
 from benchmarks.lm_bars import judge_quality
 from benchmarks.lm_data import Corpus, read_corpus
 from benchmarks.lm_quality import app, cell_runs, parse_cells, softmax_runs
@@ -178,6 +178,21 @@ def test_tables_have_the_figures() -> None:
     assert cells.rows == [("lstm", "1.500", "1.0", "6,000", "100")]
     assert any("width 256" in note for note in softmax.notes)
     assert quality_tables({}) == []
+
+
+def test_the_report_shows_settings_as_they_were_given(
+    machine: Dict[str, Any], tmp_path: Path
+) -> None:
+    pytest.importorskip("matplotlib")
+    page, speed, quality = (tmp_path / name for name in ("page.md", "speed.json", "quality.json"))
+    page.write_text("<!-- language models -->\n<!-- end of language models -->", encoding="utf8")
+    symbols = {unit: {"units": 9, "symbols": 5} for unit in ("word", "char")}
+    found = {"settings": [], "loops": [], "corpus": symbols, "machine": {**machine, "torch": "2"}}
+    speed.write_text(json.dumps(found), encoding="utf8")
+    softmax = {**FOUND["softmax"], "settings": {"dropout": 0.3}}
+    quality.write_text(json.dumps({"softmax": softmax}), encoding="utf8")
+    lm_report.main(page, speed, quality)
+    assert "dropout 0.3." in page.read_text(encoding="utf8")
 
 
 def test_the_page_takes_them_too(machine: Dict[str, Any]) -> None:
