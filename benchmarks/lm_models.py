@@ -9,7 +9,9 @@ from thinc.api import Model, fix_random_seed
 from torch.nn import functional
 
 from spacy_rnn.layers.adaptive_softmax import AdaptiveSoftmax
-from spacy_rnn.models.language_model import LanguageModel, set_vocabulary, step
+from spacy_rnn.models.language_model import LanguageModel
+from spacy_rnn.models.lm_parts import set_vocabulary
+from spacy_rnn.models.reading import step
 from spacy_rnn.models.vocabulary import Vocabulary
 from spacy_rnn.training.optimizers import Adam
 from spacy_rnn.training.steps import StepStats, finish_update

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Dict, Iterator, List, NamedTuple, Optional
 import typer
 from spacy.language import Language
 
-from ..errors import Errors
 from ..pipeline.explanation import METHODS, Explanation
 from ..visualize import attribution, visible
 from .common import (
@@ -24,7 +23,7 @@ from .common import (
 )
 from .inputs import Source, read_sources
 from .progress import bar
-from .surprisal import batches, check_writable, write_page
+from .surprisal import batches, check_page, write_page
 
 ModelArg = Annotated[
     str, typer.Argument(metavar="MODEL", help="Folder or name of a pipeline with an rnn_textcat")
@@ -89,10 +88,7 @@ def explain_cli(
     """Tell what each token of texts says for or against a label, in logits."""
     with told_errors("Cannot explain"):
         if html is not None:
-            if json:
-                reason = "standard output would be empty"
-                raise ValueError(Errors.E058.format(option="--html", other="--json", reason=reason))
-            check_writable(html)
+            check_page(html, json)
         nlp = load_pipeline(model, gpu_id)
         # Other text classifiers stay, as a later component may need what they find.
         name, _ = find_component(nlp, model, TEXT_CLASSIFIER, component)

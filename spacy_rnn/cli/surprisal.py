@@ -77,10 +77,7 @@ def surprisal_cli(
     """Tell the surprisal of each token of texts, in bits."""
     with told_errors("Cannot tell the surprisal"):
         if html is not None:
-            if json:
-                reason = "standard output would be empty"
-                raise ValueError(Errors.E058.format(option="--html", other="--json", reason=reason))
-            check_writable(html)
+            check_page(html, json)
         # What is wrong with the numbers is told before anything is read.
         n = alternatives if alternatives is not None else N_DRAWN if html is not None else 0
         draw([], n_alternatives=n, max_bits=max_bits, jupyter=False)
@@ -245,8 +242,12 @@ def _summary(figures: Dict[str, float]) -> str:
     )
 
 
-def check_writable(path: Path) -> None:
-    """Raise an error if a file could not be written, before what is to be in it is computed."""
+def check_page(path: Path, as_json: bool) -> None:
+    """Raise an error if a picture could not be written, or something else was to be printed, before
+    what is to be in it is computed."""
+    if as_json:
+        reason = "standard output would be empty"
+        raise ValueError(Errors.E058.format(option="--html", other="--json", reason=reason))
     if path.is_dir():
         raise _not_writable(path, "it is a folder")
     if not path.absolute().parent.is_dir():

@@ -15,21 +15,10 @@ from ..layers.locked_dropout import locked_dropout
 from ..layers.softmax import Softmax, tie
 from ..layers.state import run
 from .encoder import CELLS
-from .lm_parts import InT, OutT, embedding_of, parts, set_vocabulary, vocabulary_of
-from .reading import pieces, shift, step, surprisals
+from .lm_parts import InT, OutT, parts, set_vocabulary, vocabulary_of
+from .reading import shift, surprisals
 from .vocabulary import UNITS, Vocabulary
 
-__all__ = [
-    "LanguageModel",
-    "embedding_of",
-    "parts",
-    "pieces",
-    "set_vocabulary",
-    "shift",
-    "step",
-    "surprisals",
-    "vocabulary_of",
-]
 UnitT = Literal["word", "char", "subword"]
 ConditionT = Literal["cats", "vector"]
 
