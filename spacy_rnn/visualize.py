@@ -10,7 +10,7 @@ import numpy
 from spacy.tokens import Doc
 
 from .errors import Errors, number_error
-from .pipeline.surprisal import N_UNITS, perplexity, surprisals_of
+from .pipeline.surprisal import BACKWARD, N_UNITS, perplexity, surprisals_of
 from .visualize_attribution import attribution
 from .visualize_html import box, deliver, escaped, shaded, visible
 from .visualize_style import STYLE, bar_height, shade
@@ -29,7 +29,8 @@ class Item(NamedTuple):
     """A doc with what is to be shown of it.
 
     doc (Doc): The doc.
-    bits (List[float]): (len(doc) + 1,) Of each token, and of the end of the text.
+    bits (List[float]): (len(doc) + 1,) Of each token, and of the end symbol, which is the text's
+        end or, for a backward model, its beginning.
     alternatives (Sequence[Sequence[Tuple[str, float]]]): (len(doc) + 1,) The most probable units in
         the place of each token, with their bits; empty where they are not known.
     """
@@ -132,11 +133,20 @@ def _fragment(items: Sequence[Item], max_bits: float) -> str:
     figures = "\n".join(_figure(item, max_bits) for item in items)
     return (
         f'<div class="spacy-rnn-surprisal" lang="en" dir="ltr">\n<style>{STYLE}</style>\n'
-        f"{_legend(max_bits)}\n{figures}\n</div>"
+        f"{_legend(max_bits, _edges(items))}\n{figures}\n</div>"
     )
 
 
-def _legend(max_bits: float) -> str:
+def _edge(doc: Doc) -> str:
+    """RETURNS (str): Where the end symbol of a doc stands, for the model that has read it."""
+    return "beginning" if doc.user_data.get(BACKWARD) else "end"
+
+
+def _edges(items: Sequence[Item]) -> str:
+    return " or ".join(dict.fromkeys(_edge(item.doc) for item in items)) or "end"
+
+
+def _legend(max_bits: float, edges: str) -> str:
     steps = [max_bits * i / (N_LEGEND - 1) for i in range(N_LEGEND)]
     shown = [f"{step:.3g}" for step in steps[:-1]] + [f"{max_bits:.3g} and more"]
     keys = " ".join(
@@ -145,7 +155,7 @@ def _legend(max_bits: float) -> str:
     )
     return (
         f'<p class="legend">Surprisal in bits, from expected to surprising: {keys} '
-        "<span>(■ is the end of the text.)</span></p>"
+        f"<span>(■ is the {edges} of the text.)</span></p>"
     )
 
 
@@ -171,11 +181,14 @@ def _figure(item: Item, max_bits: float) -> str:
         for token, bits, found in zip(doc, item.bits, item.alternatives)
     ]
     end_bits = item.bits[-1]
-    said, tip = f"{_number(end_bits)} bits", _tip("End of the text", end_bits, [])
-    end = box("end", "■", "end of text", said, _look(end_bits, max_bits), tip)
+    edge = _edge(doc)
+    said = f"{_number(end_bits)} bits"
+    tip = _tip(f"{edge.capitalize()} of the text", end_bits, [])
+    mark = box("end", "■", f"{edge} of text", said, _look(end_bits, max_bits), tip)
+    boxes = [mark, *tokens] if edge == "beginning" else [*tokens, mark]
     return (
         f"<figure>\n{_caption(item)}\n"
-        f'<div class="text" lang="{lang}" dir="{direction}">{"".join(tokens)}{end}</div>\n'
+        f'<div class="text" lang="{lang}" dir="{direction}">{"".join(boxes)}</div>\n'
         f"{_table(item, lang, direction)}\n</figure>"
     )
 
@@ -217,11 +230,12 @@ def _odds(bits: float) -> str:
 
 def _table(item: Item, lang: str, direction: str) -> str:
     texts = [visible(token.text) if token.is_space else token.text for token in item.doc]
-    is_known = any(item.alternatives)
+    is_known, edge = any(item.alternatives), _edge(item.doc)
     rows = []
     for i, (text, bits, found) in enumerate(zip([*texts, ""], item.bits, item.alternatives)):
-        number, label = (str(i + 1), escaped(text)) if i < len(texts) else ("", "end of text")
-        cell = f' lang="{lang}" dir="{direction}"' if i < len(texts) else ""
+        is_token = i < len(texts)
+        number, label = (str(i + 1), escaped(text)) if is_token else ("", f"{edge} of text")
+        cell = f' lang="{lang}" dir="{direction}"' if is_token else ""
         likely = ", ".join(
             f"<bdi>{escaped(visible(word))}</bdi>&nbsp;{_number(value)}" for word, value in found
         )

@@ -10,7 +10,7 @@ import typer
 from spacy.tokens import Doc
 
 from ..errors import Errors
-from ..pipeline.surprisal import N_UNITS, perplexity, surprisals_of
+from ..pipeline.surprisal import BACKWARD, N_UNITS, perplexity, surprisals_of
 from ..visualize import ALTERNATIVES, AlternativesT, visible
 from ..visualize import surprisal as draw
 from .common import (
@@ -225,14 +225,18 @@ def _listing(
 ) -> str:
     texts = [visible(token.text) for token in doc]
     width = max(map(len, texts), default=0)
-    lines = [f"# {where}: {_summary(figures)}"]
-    for i, (text, bits) in enumerate(zip([*texts, "(end of text)"], _bits(doc))):
+    lines = []
+    backward = doc.user_data.get(BACKWARD)
+    edge = "(beginning of text)" if backward else "(end of text)"
+    for i, (text, bits) in enumerate(zip([*texts, edge], _bits(doc))):
         line = f"{bits:8.2f}  {text}"
         if found and i < len(found):
             likely = ", ".join(f"{visible(word)} {value:.2f}" for word, value in found[i])
             line = f"{line:<{width + 12}}{likely}"
         lines.append(line)
-    return "\n".join(lines)
+    if backward:
+        lines = lines[-1:] + lines[:-1]
+    return "\n".join([f"# {where}: {_summary(figures)}", *lines])
 
 
 def _summary(figures: Dict[str, float]) -> str:

@@ -1,23 +1,33 @@
 """Count the units of a corpus."""
 
 from collections import Counter
-from typing import Iterator
+from operator import attrgetter
+from typing import Callable, Dict, Iterator
 
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc, Span, Token
 
 from .spacing import Spaces
+
+# By the attribute of tokens whose string is the unit.
+WORDS: Dict[str, Callable[[Token], str]] = {
+    "ORTH": attrgetter("text"),
+    "LOWER": attrgetter("lower_"),
+    "NORM": attrgetter("norm_"),
+}
 
 
 class Counts:
     """What `Vocabulary.learn` counts.
 
+    kind, attr (str): Those of the vocabulary.
     units (Counter): How often each unit occurs; with "subword" how often each token does, with the
         space before it.
     spaces (Spaces): With "word": where they have spaces beside them.
     """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, attr: str = "ORTH") -> None:
         self.kind = kind
+        self.word_of = WORDS[attr]
         self.units: "Counter[str]" = Counter()
         self.spaces = Spaces()
 
@@ -28,7 +38,7 @@ class Counts:
         elif self.kind == "subword":
             self.units.update(with_spaces(doc[:], "", True))
         else:
-            words = [token.text for token in doc]
+            words = list(map(self.word_of, doc))
             self.units.update(words)
             self.spaces.add(words, [bool(token.whitespace_) for token in doc])
 

@@ -1,4 +1,5 @@
-"""Recurrent language models: the probability of each unit of a text, given those before it."""
+"""Recurrent language models: the probability of each unit of a text, given those before it, or
+those after it."""
 
 from functools import partial
 from itertools import pairwise
@@ -16,11 +17,12 @@ from ..layers.softmax import Softmax, tie
 from ..layers.state import run
 from .encoder import CELLS
 from .lm_parts import InT, OutT, parts, set_vocabulary, vocabulary_of
-from .reading import shift, surprisals
+from .reading import in_order, shift, surprisals, turned
 from .vocabulary import UNITS, Vocabulary
 
 UnitT = Literal["word", "char", "subword"]
 ConditionT = Literal["cats", "vector"]
+AttrT = Literal["ORTH", "LOWER", "NORM"]
 
 
 def LanguageModel(
@@ -38,6 +40,8 @@ def LanguageModel(
     ar: float = 0.0,
     tar: float = 0.0,
     condition: Optional[ConditionT] = None,
+    backward: bool = False,
+    attr: AttrT = "ORTH",
 ) -> Model[InT, OutT]:
     """A language model: embedding, recurrent layers, softmax.
 
@@ -66,9 +70,14 @@ def LanguageModel(
         of neighbouring steps. Recommended: 0 to 1.
     condition (Optional[str]): What sets the initial state: "cats" (the labels of the doc), "vector"
         (`doc.vector`, or the one given), or null for nothing.
-    RETURNS (Model[List[Doc], List[Floats1d]]): (n_units + 1,) surprisals of each doc, in bits, the
-        last that of its end.
-    RAISES (ValueError): For an unknown unit, cell or condition, or a number outside its range.
+    backward (bool): Read each document from its end: predict each unit from those after it, and the
+        end symbol at the document's beginning.
+    attr (str): With unit = "word": the attribute of tokens whose string is the unit, "ORTH" (the
+        text), "LOWER" or "NORM".
+    RETURNS (Model[List[Doc], List[Floats1d]]): (n_units + 1,) surprisals of each doc, in bits, in
+        the order of its text; the last is that of the end symbol.
+    RAISES (ValueError): For an unknown unit, cell, condition or attribute, an attribute of units
+        that are no words, or a number outside its range.
     """
     if cell not in CELLS:
         raise ValueError(Errors.E002.format(cell=cell, cells=", ".join(CELLS)))
@@ -108,12 +117,13 @@ def LanguageModel(
         layers=[encoder, locked_dropout(dropout), output, start],
         attrs={
             "unit": unit,
-            "vocabulary": Vocabulary(unit),
+            "vocabulary": Vocabulary(unit, attr=attr),
             "condition": condition or "",
             "labels": [],
             "cell": cell,
             "ar": float(ar),
             "tar": float(tar),
+            "backward": bool(backward),
         },
     )
 
@@ -122,7 +132,7 @@ def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = N
     """Initialize the weights. The vocabulary is learned from X if it has not been set."""
     vocabulary = vocabulary_of(model)
     if not vocabulary.units:
-        vocabulary = Vocabulary.learn(vocabulary.kind, X or [], min_freq=1)
+        vocabulary = Vocabulary.learn(vocabulary.kind, X or [], min_freq=1, attr=vocabulary.attr)
     set_vocabulary(model, vocabulary)
     encoder, _, output, start = parts(model)
     encoder.initialize()
@@ -138,9 +148,9 @@ def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, C
     """The surprisals of whole docs. `spacy_rnn.pipeline.RNNLanguageModel` trains by `step`, which
     does without a second pass over the logits."""
     vocabulary, xp = vocabulary_of(model), model.ops.xp
-    sequences = [vocabulary.encode(doc).ids for doc in docs]
+    sequences = [in_order(model, vocabulary.encode(doc).ids) for doc in docs]
     if not is_train:
-        return surprisals(model, sequences), lambda dY: []
+        return turned(model, surprisals(model, sequences)), lambda dY: []
     inputs, targets, lengths = shift(model, sequences)
     encoder, drop, output, _ = parts(model)
     Hr, _, backprop_encoder = run(encoder, Ragged(inputs, lengths), None, True)
@@ -149,9 +159,11 @@ def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, C
     ends = xp.cumsum(lengths)[:-1].tolist()
 
     def backprop(dYs: OutT) -> InT:
-        weights = xp.concatenate([*dYs, xp.zeros(0, dtype="f")]) / numpy.float32(numpy.log(2.0))
+        dlosses = xp.concatenate([*turned(model, dYs), xp.zeros(0, dtype="f")])
+        weights = dlosses / numpy.float32(numpy.log(2.0))
         dD, _ = backprop_output(weights)
         backprop_encoder(backprop_drop(Ragged(dD, lengths)))
         return []
 
-    return list(xp.split(losses / numpy.float32(numpy.log(2.0)), ends))[: len(docs)], backprop
+    bits = list(xp.split(losses / numpy.float32(numpy.log(2.0)), ends))[: len(docs)]
+    return turned(model, bits), backprop

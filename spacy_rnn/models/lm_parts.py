@@ -42,6 +42,11 @@ def vocabulary_of(model: Model[InT, OutT]) -> Vocabulary:
     return cast(Vocabulary, model.attrs["vocabulary"])
 
 
+def is_backward(model: Model[InT, OutT]) -> bool:
+    """RETURNS (bool): Whether the model reads each text from its end."""
+    return bool(model.attrs.get("backward", False))
+
+
 def set_vocabulary(model: Model[InT, OutT], vocabulary: Vocabulary) -> None:
     """Give a model the units that it is to know, before its weights are made."""
     model.attrs["vocabulary"] = vocabulary

@@ -8,17 +8,35 @@ from thinc.types import Floats1d, Floats2d, Ragged
 
 from ..layers.softmax import loss, loss_and_gradient
 from ..layers.state import StatesT, run
-from .lm_parts import InT, OutT, parts
+from .lm_parts import InT, OutT, is_backward, parts
 from .vocabulary import END
 
 # Rows that are read at a time for a prediction.
 MAX_ROWS = 4096
 
 
+def in_order(model: Model[InT, OutT], ids: Any) -> Any:
+    """RETURNS (Ints1d): (n,) The units of a text in the order in which the model reads them."""
+    return ids[::-1] if is_backward(model) else ids
+
+
+def turned(model: Model[InT, OutT], rows: List[Any]) -> List[Any]:
+    """From the order in which the model reads texts to that of the texts, or back again.
+
+    rows (List[Floats1d]): (n_units + 1,) values of each text; the last, that of the symbol at which
+        its reading ends, stays the last.
+    RETURNS (List[Floats1d]): The same values.
+    """
+    if not is_backward(model):
+        return rows
+    xp = model.ops.xp
+    return [xp.concatenate([row[:-1][::-1], row[-1:]]) for row in rows]
+
+
 def shift(model: Model[InT, OutT], sequences: List[Any]) -> Tuple[Any, Any, Any]:
     """What whole documents are read as.
 
-    sequences (List[Ints1d]): The numbers of the units of each.
+    sequences (List[Ints1d]): The numbers of the units of each, in the order of reading.
     RETURNS (Tuple[Ints1d, Ints1d, Ints1d]): The units that are read, beginning with the end symbol;
         those that follow them, ending with it; and the lengths.
     """
@@ -96,7 +114,7 @@ def surprisals(
 ) -> List[Floats1d]:
     """Read whole documents, however long, in pieces.
 
-    sequences (List[Ints1d]): The numbers of the units of each.
+    sequences (List[Ints1d]): The numbers of the units of each, in the order of reading.
     state (Optional[StatesT]): What they begin from.
     RETURNS (List[Floats1d]): (n_units + 1,) bits of each, the last that of its end.
     """

@@ -1,20 +1,20 @@
 """What a language model predicts: words, characters or subwords, and their numbers."""
 
 from collections import Counter
+from functools import partial
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple, cast
 
 import numpy
-from spacy.attrs import ORTH
 from spacy.strings import get_string_id
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Token
 from thinc.model import deserialize_attr, serialize_attr
 
 from ..errors import Errors, number_error
-from .counts import Counts, with_spaces
+from .counts import WORDS, Counts, with_spaces
 from .spacing import Spacing
 from .spelling import Spelling
 from .subwords import Subwords, train_subwords
-from .vocabulary_data import KINDS, check_data, is_text
+from .vocabulary_data import ATTRS, KINDS, check_data, is_text
 
 UNITS = KINDS
 # What a unit is left out below, and how many are kept, if nothing is said.
@@ -49,6 +49,8 @@ class Vocabulary:
     subwords (str): With "subword": the trained tokenizer, as JSON.
     spacing (Optional[Spacing]): With "word": which words have spaces beside them.
     spelling (Optional[Spelling]): What it costs to spell an unknown unit.
+    attr (str): With "word": the attribute of tokens whose string is the unit, "ORTH" (the text),
+        "LOWER" or "NORM".
     """
 
     def __init__(
@@ -60,10 +62,16 @@ class Vocabulary:
         subwords: str = "",
         spacing: Optional[Spacing] = None,
         spelling: Optional[Spelling] = None,
+        attr: str = "ORTH",
     ) -> None:
-        if kind not in UNITS:
-            raise ValueError(Errors.E009.format(what="unit", found=kind, expected=", ".join(UNITS)))
+        for what, found, expected in (("unit", kind, UNITS), ("attr", attr, ATTRS)):
+            if found not in expected:
+                listed = ", ".join(expected)
+                raise ValueError(Errors.E009.format(what=what, found=found, expected=listed))
+        if attr != "ORTH" and kind != "word":
+            raise ValueError(Errors.E140.format(attr=attr, unit=kind))
         self.kind = kind
+        self.attr = attr
         self.units: List[str] = list(units)
         if len(set(self.units)) != len(self.units):
             twice = next(unit for unit, n in Counter(self.units).items() if n > 1)
@@ -111,6 +119,7 @@ class Vocabulary:
         max_size: Optional[int] = None,
         subword_model: str = "bpe",
         specials: Sequence[str] = SPECIALS,
+        attr: str = "ORTH",
     ) -> "Vocabulary":
         """Count the units of a corpus, in one pass and in memory for its types alone.
 
@@ -122,35 +131,32 @@ class Vocabulary:
             words, 8,000 subwords.
         subword_model (str): "bpe" or "unigram".
         specials (Sequence[str]): How the end symbol and the unknown one are shown.
+        attr (str): See above.
         RETURNS (Vocabulary): What was found.
         RAISES (ValueError): If an argument is not as described.
         """
-        cls(kind, specials=specials)  # an error for what is unknown, before the corpus is read
+        make = partial(cls, kind, specials=specials, attr=attr)
+        make()  # an error for what is unknown, before the corpus is read
         min_freq = MIN_FREQ[kind] if min_freq is None else min_freq
         max_size = MAX_SIZE[kind] if max_size is None else max_size
         for what, number in (("min_freq", min_freq), ("max_size", max_size)):
             if number < 0:
                 raise number_error(what, "0 or a positive number", number)
-        counts = Counts(kind)
+        counts = Counts(kind, attr)
         for doc in docs:
             counts.add(doc)
         if kind == "subword":
             if not counts.units:
-                return cls(kind, specials=specials)
+                return make()
             trained = train_subwords(counts.units, subword_model, min_freq, max_size)
             pieces = Subwords(trained).count(counts.units)
-            return cls(kind, pieces, specials=specials, subwords=trained)
+            return make(pieces, subwords=trained)
         ordered = sorted(counts.units.items(), key=lambda item: (-item[1], item[0]))
         kept = [unit for unit, count in ordered if count >= min_freq]
         kept = kept[:max_size] if max_size else kept
         rare = dict(ordered[len(kept) :])
-        return cls(
-            kind,
-            kept,
-            specials=specials,
-            spacing=Spacing.of(counts.spaces.counts, kept),
-            spelling=Spelling.of(rare),
-        )
+        spacing = Spacing.of(counts.spaces.counts, kept)
+        return make(kept, spacing=spacing, spelling=Spelling.of(rare))
 
     def grown(self, units: Iterable[str]) -> "Vocabulary":
         """Add units.
@@ -170,6 +176,7 @@ class Vocabulary:
             subwords=self.subwords,
             spacing=self.spacing,
             spelling=self.spelling,
+            attr=self.attr,
         )
 
     def encode(
@@ -195,7 +202,7 @@ class Vocabulary:
         if not n_tokens:
             return Units(numpy.zeros(0, dtype="int32"), numpy.zeros(0, dtype="int32"))
         if self.kind == "word":
-            keys = doc.to_array(ORTH)[start:end]
+            keys = doc.to_array(self.attr)[start:end]
             return Units(self._find(keys), numpy.arange(n_tokens, dtype="int32"))
         if self.kind == "subword":
             if self.pieces is None:
@@ -219,13 +226,17 @@ class Vocabulary:
             return len(doc)
         return len(doc.text) if self.kind == "char" else len(self.encode(doc).ids)
 
+    def word_of(self, token: Token) -> str:
+        """RETURNS (str): With "word": the unit that a token is."""
+        return WORDS[self.attr](token)
+
     def unknown_texts(self, doc: Doc) -> List[str]:
-        """RETURNS (List[str]): The units of a doc that are unknown, as they are written."""
+        """RETURNS (List[str]): The units of a doc that are unknown, as they would be known."""
         if self.kind == "subword":
             return []
         ids, tokens = self.encode(doc)
         if self.kind == "word":
-            return [doc[int(i)].text for i in tokens[ids == UNKNOWN]]
+            return [self.word_of(doc[int(i)]) for i in tokens[ids == UNKNOWN]]
         text = doc.text
         return [text[i] for i in numpy.nonzero(ids == UNKNOWN)[0]]
 
@@ -246,6 +257,7 @@ class Vocabulary:
             "subwords": self.subwords,
             "spacing": self.spacing.to_dict(),
             "spelling": self.spelling.counts,
+            "attr": self.attr,
         }
 
     @classmethod
@@ -262,6 +274,7 @@ class Vocabulary:
             subwords=data["subwords"],
             spacing=Spacing.from_dict(data["spacing"]),
             spelling=Spelling(data["spelling"]),
+            attr=data.get("attr", "ORTH"),
         )
 
 

@@ -3,9 +3,11 @@
 from typing import Any, Callable, Dict
 
 from ..errors import Errors
+from .counts import WORDS
 from .spacing import FIELDS
 
 KINDS = ("word", "char", "subword")
+ATTRS = tuple(WORDS)
 
 
 def check_data(data: Any) -> None:
@@ -24,6 +26,9 @@ def check_data(data: Any) -> None:
     if bool(data["subwords"]) != (data["kind"] == "subword" and bool(data["units"])):
         reason = "'subwords' goes with units of the kind 'subword', and with no others"
         raise ValueError(Errors.E060.format(reason=reason))
+    attr = data.get("attr", "ORTH")  # what was saved before there were others
+    if attr not in ATTRS or (attr != "ORTH" and data["kind"] != "word"):
+        raise ValueError(Errors.E060.format(reason=f"'attr' is {attr!r:.50}"))
 
 
 def is_text(value: Any) -> bool:

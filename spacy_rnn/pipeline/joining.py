@@ -40,7 +40,8 @@ class WordJoiner(Joiner):
         # Whether there is a space before the last word, and behind it.
         self._is_before = self._is_behind = True
         for token in prompt:
-            self._read(vocabulary.number(token.text), token.text, self._is_behind)
+            word = vocabulary.word_of(token)
+            self._read(vocabulary.number(word), word, self._is_behind)
             self._is_behind |= bool(token.whitespace_)
 
     def add(self, unit: int) -> str:

@@ -28,9 +28,16 @@ from thinc.types import Floats1d
 from tqdm import tqdm
 
 from ..errors import Errors, Warnings
-from ..models.lm_parts import embedding_of, parts, set_vocabulary, vocabulary_of
-from ..models.reading import step, surprisals
+from ..models.lm_parts import (
+    embedding_of,
+    is_backward,
+    parts,
+    set_vocabulary,
+    vocabulary_of,
+)
+from ..models.reading import in_order, step, surprisals, turned
 from ..models.vocabulary import SPECIALS, Vocabulary
+from ..models.vocabulary_data import is_text
 from ..scorers import lm_score
 from ..training.gradients import scale_gradients
 from ..training.steps import StepStats, finish_update
@@ -64,6 +71,8 @@ weight_dropout = 0.0
 ar = 0.0
 tar = 0.0
 condition = null
+backward = false
+attr = "ORTH"
 """
 DEFAULT_MODEL = Config().from_str(default_model_config)["model"]
 # Docs that are read at a time, where they are read again for their scores.
@@ -168,11 +177,14 @@ class RNNLanguageModel(SavedLanguageModel):
         """
         if nlp is not None:
             self._make_doc = DocMaker(nlp)
-        kind = self.vocabulary.kind
+        kind, attr = self.vocabulary.kind, self.vocabulary.attr
         if labels is not None:
             if labels.get("kind", kind) != kind:
                 found = labels["kind"]
                 raise ValueError(Errors.E065.format(name=self.name, found=found, expected=kind))
+            found = labels.get("attr", "ORTH")
+            if found != attr:
+                raise ValueError(Errors.E141.format(name=self.name, found=found, expected=attr))
             vocabulary = Vocabulary.from_dict(labels)
         else:
             if nlp is not None and nlp.config["training"]["max_epochs"] == -1:
@@ -184,6 +196,7 @@ class RNNLanguageModel(SavedLanguageModel):
                 max_size=max_size,
                 subword_model=subword_model,
                 specials=SPECIALS if specials is None else specials,
+                attr=attr,
             )
         if not vocabulary.units:
             raise ValueError(Errors.E066.format(name=self.name))
@@ -198,14 +211,16 @@ class RNNLanguageModel(SavedLanguageModel):
         """Read docs, without changing them.
 
         docs (Iterable[Doc]): The docs.
-        RETURNS (List[Floats1d]): (len(doc) + 1,) bits of each token, and of the end of the doc.
+        RETURNS (List[Floats1d]): (len(doc) + 1,) bits of each token, and of the end symbol, which a
+            model that reads backward predicts at the doc's beginning.
         """
         docs = list(docs)
         self._check_weights()
         vocabulary = self.vocabulary
         units = [vocabulary.encode(doc) for doc in docs]
         state = condition_state(self.model, docs)
-        found = surprisals(self.model, [unit.ids for unit in units], state)
+        read = [in_order(self.model, unit.ids) for unit in units]
+        found = turned(self.model, surprisals(self.model, read, state))
         bits = []
         for doc, unit, one in zip(docs, units, found):
             values = self.model.ops.to_numpy(one)
@@ -219,8 +234,10 @@ class RNNLanguageModel(SavedLanguageModel):
         docs (Iterable[Doc]): The docs.
         scores (List[Floats1d]): What `predict` returned for them.
         """
+        backward = is_backward(self.model)
         for doc, bits in zip(docs, scores):
-            annotate(doc, cast(Any, bits), self.vocabulary.n_units(doc) + 1, self.name)
+            n_units = self.vocabulary.n_units(doc) + 1
+            annotate(doc, cast(Any, bits), n_units, self.name, backward)
 
     def update(
         self,
@@ -344,15 +361,24 @@ class RNNLanguageModel(SavedLanguageModel):
     def add_units(self, units: Iterable[str]) -> int:
         """Let the model know more words or characters. What it has learned of the others stays.
 
-        units (Iterable[str]): The new ones; those that it knows are left out.
+        units (Iterable[str]): The new ones; those that it knows are left out. With another attr
+            than "ORTH", it is theirs that becomes known.
         RETURNS (int): How many were new.
         RAISES (ValueError): For a model of subwords, which knows all text.
         """
         self._check_weights()
         n_before = len(self.vocabulary)
-        grow_model(self.name, self.model, units)
+        grow_model(self.name, self.model, self._by_attr(units))
         self._forget()
         return len(self.vocabulary) - n_before
+
+    def _by_attr(self, units: Iterable[str]) -> Iterable[str]:
+        """RETURNS (Iterable[str]): The strings of the attribute by which the model knows words."""
+        attr = self.vocabulary.attr
+        if attr == "ORTH" or isinstance(units, str):
+            return units
+        getter = f"{attr.lower()}_"
+        return [getattr(self.vocab[unit], getter) if is_text(unit) else unit for unit in units]
 
     def info(self) -> Dict[str, Any]:
         """RETURNS (Dict[str, Any]): What kind of model this is, as plain data."""
@@ -366,6 +392,8 @@ class RNNLanguageModel(SavedLanguageModel):
         ]
         return {
             "unit": self.vocabulary.kind,
+            "attr": self.vocabulary.attr if self.vocabulary.kind == "word" else None,
+            "direction": "backward" if is_backward(self.model) else "forward",
             "vocabulary": len(self.vocabulary),
             "cell": self.model.attrs["cell"],
             "width": cells[0].get_dim("nO"),
@@ -408,7 +436,9 @@ class RNNLanguageModel(SavedLanguageModel):
         self._streams.clear()
         self._writer = None
 
-    def _get_writer(self) -> Writer:
+    def _get_writer(self, *, goes_on: bool = True) -> Writer:
+        if goes_on and is_backward(self.model):
+            raise ValueError(Errors.E142.format(name=self.name))
         self._check_weights()
         if self._writer is None:
             if self._make_doc is None:
@@ -519,11 +549,12 @@ class RNNLanguageModel(SavedLanguageModel):
         return self._get_writer().next_tokens(text, n, cats=cats, vector=vector)
 
     def alternatives(self, doc: Doc, n: int = 3) -> List[List[Tuple[str, float]]]:
-        """What was most probable in the place of each token.
+        """What was most probable in the place of each token: of what is read first of it, so that
+        a backward model of characters or subwords tells how it may end.
 
         RETURNS (List[List[Tuple[str, float]]]): For each token, units and their surprisals in bits.
         """
-        return self._get_writer().alternatives(doc, n)
+        return self._get_writer(goes_on=False).alternatives(doc, n)
 
 
 def _with_progress(docs: Iterable[Doc]) -> Iterable[Doc]:

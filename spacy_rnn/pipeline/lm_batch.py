@@ -9,9 +9,10 @@ from thinc.api import Model
 from ..errors import Errors
 from ..layers.recurrent import CELLS
 from ..layers.state import StatesT, recurrent_layers
-from ..models.lm_parts import parts, vocabulary_of
-from ..models.vocabulary import END, Vocabulary
-from ..training.streams import Window, read_window
+from ..models.lm_parts import is_backward, parts, vocabulary_of
+from ..models.reading import in_order
+from ..models.vocabulary import END
+from ..training.streams import Piece, Window, read_window
 from .condition import cats_row, condition_row
 from .stream_states import Position, StreamStates, gather, row
 
@@ -20,11 +21,10 @@ class Passage(NamedTuple):
     """A stretch of text that is read from one state.
 
     first (int): The unit that is read before the first target.
-    targets (Ints1d): (n,) The units that are predicted.
+    targets (Ints1d): (n,) The units that are predicted, in the order of reading.
     position (Optional[Position]): Where its stream stands; None if it begins anew.
     condition (Optional[Floats1d]): What its initial state depends on, if it begins a document.
     window (Optional[Window]): Of which it is the last stretch.
-    space (str): The space behind the last token.
     """
 
     first: int
@@ -32,7 +32,6 @@ class Passage(NamedTuple):
     position: Optional[Position]
     condition: Optional[numpy.ndarray]
     window: Optional[Window]
-    space: str
 
 
 class Batch(NamedTuple):
@@ -64,6 +63,8 @@ def make_batch(
     docs (Sequence[Doc]): Windows of streams, or whole docs.
     streams (StreamStates): Where the streams stand; `leave` brings it up to date.
     RETURNS (Optional[Batch]): None if there is nothing to predict.
+    RAISES (ValueError): For windows that were cut for a model of the other direction, or for one
+        that depends on vectors.
     """
     sequences: List[Passage] = []
     rate_scale = 1.0
@@ -90,17 +91,17 @@ def make_batch(
             window = sequence.window
             if window is not None:
                 last = int(sequence.targets[-1])
-                position = Position(window.serial, last, row(after, i), sequence.space)
+                position = Position(window.serial, last, row(after, i))
                 streams.put(window.run, window.stream, position)
 
     return Batch(inputs, targets, lengths, state, rate_scale, leave, backprop_start)
 
 
 def _whole(model: Model[Any, Any], doc: Doc) -> Passage:
-    """A doc from its beginning to its end symbol."""
-    targets = numpy.append(vocabulary_of(model).encode(doc).ids, numpy.int32(END))
+    """A whole doc, and the end symbol behind what is read last of it."""
+    ids = in_order(model, vocabulary_of(model).encode(doc).ids)
     condition = condition_row(model, doc) if model.attrs["condition"] else None
-    return Passage(END, targets, None, condition, None, "")
+    return Passage(END, numpy.append(ids, numpy.int32(END)), None, condition, None)
 
 
 def _of_window(
@@ -110,29 +111,28 @@ def _of_window(
     kind = model.attrs["condition"]
     if kind == "vector":
         raise ValueError(Errors.E071)
-    vocabulary = vocabulary_of(model)
+    backward = is_backward(model)
+    if window.backward != backward:
+        raise _wrong_direction(backward)
     position = streams.get(window.run, window.stream, window.serial)
     if window.pieces and window.pieces[0].fresh:
         position = None
-    unit, space = (END, "") if position is None else (position.unit, position.space)
+    unit = END if position is None else position.unit
     parts_of: List[List[numpy.ndarray]] = []
     heads: List[Any] = []  # of each stretch: the unit before it, its position, its condition
     start = 0
     for i, piece in enumerate(window.pieces):
-        is_new = piece.begins and (window.reset or bool(kind))
+        is_first = piece.ends if backward else piece.begins
+        is_new = is_first and (window.reset or bool(kind))
         if i == 0 or is_new:
-            is_fresh = piece.begins or piece.fresh
+            is_fresh = is_first or piece.fresh
             condition = cats_row(model, piece.cats) if kind and is_fresh else None
-            heads.append((END if piece.begins else unit, None if is_new else position, condition))
+            heads.append((END if is_first else unit, None if is_new else position, condition))
             parts_of.append([])
-        end = start + piece.n_tokens
-        before = "" if piece.begins else space
-        parts_of[-1].append(_units(vocabulary, doc, start, end, before, piece.ends))
-        if piece.n_tokens:
-            space = doc[end - 1].whitespace_
-        start = end
+        parts_of[-1].append(_units(model, doc, start, piece))
+        start += piece.n_tokens
     stretches = [
-        Passage(unit, numpy.concatenate(found), position, condition, None, space)
+        Passage(unit, numpy.concatenate(found), position, condition, None)
         for (unit, position, condition), found in zip(heads, parts_of)
     ]
     if stretches:
@@ -140,11 +140,21 @@ def _of_window(
     return stretches
 
 
-def _units(
-    vocabulary: Vocabulary, doc: Doc, start: int, end: int, before: str, is_end: bool
-) -> numpy.ndarray:
-    ids = vocabulary.encode(doc, start, end, before=before, is_end=is_end).ids
-    return numpy.append(ids, numpy.int32(END)) if is_end else ids
+def _wrong_direction(backward: bool) -> ValueError:
+    ways = ("backward, from the end of each text", "forward, from the beginning of each text")
+    model, batcher = ways if backward else ways[::-1]
+    value = str(backward).lower()
+    return ValueError(Errors.E143.format(model=model, batcher=batcher, value=value))
+
+
+def _units(model: Model[Any, Any], doc: Doc, start: int, piece: Piece) -> numpy.ndarray:
+    """RETURNS (Ints1d): The units of a piece that begins at this token, in the order of reading,
+    and the end symbol if its document is over then."""
+    stop, before = start + piece.n_tokens, " " if piece.spaced else ""
+    units = vocabulary_of(model).encode(doc, start, stop, before=before, is_end=piece.ends)
+    ids = in_order(model, units.ids)
+    is_last = piece.begins if is_backward(model) else piece.ends
+    return numpy.append(ids, numpy.int32(END)) if is_last else ids
 
 
 def zero_state(encoder: Model[Any, Any], n_seqs: int) -> StatesT:

@@ -37,7 +37,7 @@ class SavedLanguageModel(TrainablePipe):
 
         RAISES (ValueError): If the data is damaged, or the model is of another shape.
         """
-        before = structure(self.model)
+        before = self._structure()
         readers: Dict[str, Callable] = {
             "cfg": lambda data: self.cfg.update(srsly.json_loads(data)),
             "model": self._model_from_bytes,
@@ -61,7 +61,7 @@ class SavedLanguageModel(TrainablePipe):
         RAISES (ValueError): If the model file is damaged, or is of another shape.
         """
         path = Path(path)
-        before = structure(self.model)
+        before = self._structure()
         readers: Dict[str, Callable] = {
             "cfg": lambda p: self.cfg.update(cast(Dict[str, Any], srsly.read_json(p))),
             "model": lambda p: self._model_from_bytes(p.read_bytes()),
@@ -76,10 +76,16 @@ class SavedLanguageModel(TrainablePipe):
     def _model_from_bytes(self, data: bytes) -> None:
         # Numbers of rows are the vocabulary's, which is in the data.
         set_n_units(self.model, None)
+        # What was saved before there were backward models does not say that it is forward.
+        self.model.attrs["backward"] = False
         self.model.from_bytes(data)
 
+    def _structure(self) -> List[Tuple[str, Any]]:
+        """RETURNS (List[Tuple[str, Any]]): Choices of the config that loading must not change."""
+        return [*structure(self.model), ("attr", vocabulary_of(self.model).attr)]
+
     def _checked(self: SelfT, before: List[Tuple[str, Any]]) -> SelfT:
-        check_structure(self.name, before, structure(self.model))
+        check_structure(self.name, before, self._structure())
         check_parameters(self.name, self.model)
         n_rows = embedding_of(self.model).maybe_get_dim("nV")
         if n_rows is not None and n_rows != len(vocabulary_of(self.model)):

@@ -14,13 +14,11 @@ class Position(NamedTuple):
     serial (int): Number of the window that was read last.
     unit (int): The last unit that was read.
     state (List[Dict[str, Floats1d]]): (nO,) each, the state after it.
-    space (str): The space behind the last token.
     """
 
     serial: int
     unit: int
     state: List[Dict[str, Any]]
-    space: str
 
 
 class StreamStates:

@@ -15,20 +15,28 @@ from ..errors import Warnings
 
 KEY = "spacy_rnn.surprisal"
 N_UNITS = "spacy_rnn.n_units"
+# Whether they are of a model that reads backward, whose end symbol stands at the doc's beginning.
+BACKWARD = "spacy_rnn.backward"
 # The component that has written them.
 COMPONENT = "spacy_rnn.component"
 
 
-def annotate(doc: Doc, bits: numpy.ndarray, n_units: int, component: str) -> None:
+def annotate(
+    doc: Doc, bits: numpy.ndarray, n_units: int, component: str, backward: bool = False
+) -> None:
     """Write the surprisals of a doc.
 
-    bits (Floats1d): (len(doc) + 1,) Of each token, and of the end.
+    bits (Floats1d): (len(doc) + 1,) Of each token, and of the end symbol.
     n_units (int): How many units they are the sum of, with the end symbol.
     component (str): The name of the component that they are from.
+    backward (bool): Whether its model reads backward.
     """
     doc.user_data[COMPONENT] = component
     doc.user_data[KEY] = numpy.ascontiguousarray(bits, dtype="float32")
     doc.user_data[N_UNITS] = int(n_units)
+    doc.user_data.pop(BACKWARD, None)
+    if backward:
+        doc.user_data[BACKWARD] = True
 
 
 def surprisals_of(doc: Doc) -> Optional[numpy.ndarray]:

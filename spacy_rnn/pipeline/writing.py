@@ -10,7 +10,7 @@ from thinc.types import Ragged
 from ..errors import number_error
 from ..layers.state import run
 from ..models.lm_parts import parts, vocabulary_of
-from ..models.reading import pieces, shift
+from ..models.reading import in_order, pieces, shift
 from ..models.vocabulary import END
 from .beam import search
 from .condition import condition_state
@@ -111,12 +111,12 @@ class Writer:
         _check_count(n)
         if not isinstance(doc, Doc):
             raise number_error("the doc", "a Doc", doc)
-        units = vocabulary_of(self.model).encode(doc)
-        # Where the first unit of each token is.
-        _, firsts = numpy.unique(units.tokens, return_index=True)
-        is_first = numpy.zeros(len(units.ids) + 1, dtype=bool)
+        ids, tokens = (in_order(self.model, of) for of in vocabulary_of(self.model).encode(doc))
+        # Where the unit of each token is that is read first.
+        _, firsts = numpy.unique(tokens, return_index=True)
+        is_first = numpy.zeros(len(ids) + 1, dtype=bool)
         is_first[firsts] = True
-        inputs, _, lengths = shift(self.model, [units.ids])
+        inputs, _, lengths = shift(self.model, [ids])
         ops, encoder = self.model.ops, parts(self.model).encoder
         found: List[List[Tuple[str, float]]] = []
         for piece in pieces(ops.to_numpy(lengths), condition_state(self.model, [doc])):
@@ -128,7 +128,7 @@ class Writer:
                 for row, best in zip(log_probs, _best(log_probs, n)):
                     bits = -row[best].astype("float64") / numpy.log(2.0)
                     found.append(list(zip(map(self._shown, best.tolist()), bits.tolist())))
-        return found
+        return in_order(self.model, found)
 
     def _shown(self, unit: int) -> str:
         """A unit as it adds to a text."""

@@ -1,18 +1,18 @@
 """Batches for truncated backpropagation through time: documents in parallel streams of windows."""
 
-import copy
 import itertools
 import warnings
 from dataclasses import dataclass
-from typing import Callable, Dict, Iterable, Iterator, List, Optional
+from typing import Callable, Iterable, Iterator, List, Optional
 
 import numpy
-from spacy.attrs import LENGTH, ORTH, SPACY
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
 
 from ..errors import Errors, Warnings, number_error
+from .doc_tokens import Tokens
+from .stream_text import Part, Piece, Text
 
 # Key of `doc.user_data` under which a window says where it comes from.
 WINDOW = "spacy_rnn.window"
@@ -28,35 +28,19 @@ _RUNS = itertools.count()
 
 
 @dataclass(frozen=True)
-class Piece:
-    """A part of a window that comes from one document.
-
-    n_tokens (int): Its length. 0 for a document without tokens.
-    begins (bool): Whether it begins at the beginning of the document.
-    ends (bool): Whether it ends at the end of the document.
-    fresh (bool): Whether the text before it is not what its stream read last, so that the state
-        must begin anew. Only the first piece of a window can be fresh.
-    cats (Optional[Dict[str, float]]): The document's categories, or None if it has none.
-    """
-
-    n_tokens: int
-    begins: bool
-    ends: bool
-    fresh: bool
-    cats: Optional[Dict[str, float]]
-
-
-@dataclass(frozen=True)
 class Window:
     """Where the tokens of a doc come from, which `batch_by_stream` made.
 
     run (int): Number of the batcher's pass over the data. No two in a process have the same.
     stream (int): The stream, from 0.
     serial (int): Number of the window in its stream and run, from 0 without gaps.
-    pieces (List[Piece]): The parts of documents, in order. Their lengths add up to the doc's.
+    pieces (List[Piece]): The parts of documents, in the order in which the stream reads them. Their
+        lengths add up to the doc's.
     reset (bool): Whether the state is to begin anew with each document.
     rate_scale (float): Factor on the learn rate: the length that the windows of the batch were to
         have, by `bptt`.
+    backward (bool): Whether each document is read from its end. The tokens of a piece stand in the
+        order of the text all the same.
     """
 
     run: int
@@ -65,6 +49,7 @@ class Window:
     pieces: List[Piece]
     reset: bool
     rate_scale: float
+    backward: bool = False
 
 
 def read_window(doc: Doc) -> Optional[Window]:
@@ -77,11 +62,17 @@ def read_window(doc: Doc) -> Optional[Window]:
     if data is None:
         return None
     pieces = [
-        Piece(n_tokens, begins, ends, fresh, cats)
-        for (n_tokens, begins, ends, fresh), cats in zip(data["pieces"], data["cats"])
+        Piece(n_tokens, begins, ends, fresh, cats, spaced)
+        for (n_tokens, begins, ends, fresh, spaced), cats in zip(data["pieces"], data["cats"])
     ]
     return Window(
-        data["run"], data["stream"], data["serial"], pieces, data["reset"], data["rate_scale"]
+        data["run"],
+        data["stream"],
+        data["serial"],
+        pieces,
+        data["reset"],
+        data["rate_scale"],
+        data["backward"],
     )
 
 
@@ -92,6 +83,7 @@ def batch_by_stream(
     jitter: bool = False,
     reset: bool = False,
     seed: int = 0,
+    backward: bool = False,
 ) -> Callable[[Iterable[Example]], Iterator[List[Example]]]:
     """Create a batcher that lays the documents into parallel streams and cuts these into windows.
 
@@ -109,6 +101,8 @@ def batch_by_stream(
     reset (bool): Begin each document with a fresh state, instead of carrying it over from the one
         before.
     seed (int): Seed of the jitter, which differs from pass to pass.
+    backward (bool): Cut each document's windows from its end, for a language model with
+        backward = true.
     RETURNS (Callable[[Iterable[Example]], Iterator[List[Example]]]): The batcher. In each of its
         examples, `predicted` and `reference` are the same doc, which `read_window` explains.
     RAISES (ValueError): For a number out of its range, or an unknown unit.
@@ -125,7 +119,7 @@ def batch_by_stream(
 
     def batch(examples: Iterable[Example]) -> Iterator[List[Example]]:
         rng = numpy.random.default_rng((seed, next(n_passes)))
-        streams = _Streams(examples, n_streams, bptt, unit, reset)
+        streams = _Streams(examples, n_streams, bptt, unit, reset, backward)
         while True:
             length = _draw_length(rng, bptt) if jitter else bptt
             windows = streams.next_windows(length)
@@ -139,22 +133,6 @@ def batch_by_stream(
 def _draw_length(rng: numpy.random.Generator, bptt: int) -> int:
     mean = bptt / 2 if rng.random() < HALF_RATE else bptt
     return max(round(rng.normal(mean, bptt * DEVIATION)), min(MIN_LENGTH, bptt))
-
-
-@dataclass
-class _Part:
-    """Some tokens of a document.
-
-    words (List[int]): Their hashes.
-    spaces (List[bool]): Whether a space follows.
-    size (int): Their number, or that of their characters.
-    piece (Piece): What the window says of them.
-    """
-
-    words: List[int]
-    spaces: List[bool]
-    size: int
-    piece: Piece
 
 
 def _warn_of_loss(doc: Doc) -> None:
@@ -172,87 +150,27 @@ def _warn_of_loss(doc: Doc) -> None:
         warnings.warn(Warnings.W030.format(what=what), stacklevel=2)
 
 
-class _Text:
-    """What is left of a document.
-
-    orths (numpy.ndarray): (n_tokens,) uint64 hashes of the words.
-    spaces (numpy.ndarray): (n_tokens,) bool, whether a space follows.
-    offsets (Optional[numpy.ndarray]): (n_tokens + 1,) number of characters before each token, and
-        in all; None if tokens are counted.
-    """
-
-    def __init__(self, doc: Doc, vocab: Vocab, unit: str) -> None:
-        if doc.vocab is not vocab:
-            for token in doc:
-                vocab.strings.add(token.text)
-        rows = doc.to_array([ORTH, SPACY, LENGTH]).reshape(-1, 3)
-        # Copies, so as not to keep what else is in `rows`.
-        self.orths = rows[:, 0].copy()
-        self.spaces = rows[:, 1] != 0
-        self.offsets: Optional[numpy.ndarray] = None
-        if unit == "char":
-            self.offsets = numpy.zeros(len(doc) + 1, dtype="int64")
-            numpy.cumsum(rows[:, 1] + rows[:, 2], out=self.offsets[1:], dtype="int64")
-        self.cats: Optional[Dict[str, float]] = dict(doc.cats) or None
-        self.n_tokens = len(doc)
-        self.start = 0
-        self.stop = len(doc)
-        self.fresh = False
-
-    @property
-    def size(self) -> int:
-        """RETURNS (int): What is left, in units."""
-        return self._count(self.start, self.stop)
-
-    def take(self, size: int) -> _Part:
-        """RETURNS (_Part): The next tokens, to the first with which there are `size` units."""
-        start, stop = self.start, self._find(size)
-        part = _Part(
-            self.orths[start:stop].tolist(),
-            self.spaces[start:stop].tolist(),
-            self._count(start, stop),
-            Piece(stop - start, start == 0, stop == self.n_tokens, self.fresh, self.cats),
-        )
-        self.start, self.fresh = stop, False
-        return part
-
-    def split(self) -> Optional["_Text"]:
-        """RETURNS (Optional[_Text]): The second half, which is taken away from this text, or None
-        if there is but one token."""
-        middle = self._find(self.size // 2)
-        if not self.start < middle < self.stop:
-            return None
-        half = copy.copy(self)
-        half.start, half.fresh = middle, True
-        self.stop = middle
-        return half
-
-    def _find(self, size: int) -> int:
-        if self.offsets is None:
-            return min(self.start + size, self.stop)
-        found = numpy.searchsorted(self.offsets, self.offsets[self.start] + size)
-        return min(int(found), self.stop)
-
-    def _count(self, start: int, stop: int) -> int:
-        if self.offsets is None:
-            return stop - start
-        return int(self.offsets[stop] - self.offsets[start])
-
-
 class _Streams:
     """One pass over the documents."""
 
     def __init__(
-        self, examples: Iterable[Example], n_streams: int, bptt: int, unit: str, reset: bool
+        self,
+        examples: Iterable[Example],
+        n_streams: int,
+        bptt: int,
+        unit: str,
+        reset: bool,
+        backward: bool,
     ) -> None:
         self.docs = (example.reference for example in examples)
         self.bptt = bptt
         self.unit = unit
         self.reset = reset
+        self.backward = backward
         self.run = next(_RUNS)
         self.vocab: Optional[Vocab] = None
         # By stream: what is left of its document, and the number of windows so far.
-        self.texts: List[Optional[_Text]] = [None] * n_streams
+        self.texts: List[Optional[Text]] = [None] * n_streams
         self.serials = [0] * n_streams
 
     def next_windows(self, length: int) -> List[Example]:
@@ -261,7 +179,7 @@ class _Streams:
         return [Example(doc, doc) for doc in windows if doc is not None]
 
     def _next_window(self, stream: int, length: int) -> Optional[Doc]:
-        parts: List[_Part] = []
+        parts: List[Part] = []
         size = 0
         while size < length:
             text = self.texts[stream] or self._next_text()
@@ -276,17 +194,21 @@ class _Streams:
             size += max(part.size, 1)
         return self._make_window(stream, length, parts) if parts else None
 
-    def _make_window(self, stream: int, length: int, parts: List[_Part]) -> Doc:
-        words = [word for part in parts for word in part.words]
-        spaces = [space for part in parts for space in part.spaces]
+    def _make_window(self, stream: int, length: int, parts: List[Part]) -> Doc:
+        words = [word for part in parts for word in part.tokens.words]
+        spaces = [space for part in parts for space in part.tokens.spaces]
+        norms = numpy.concatenate([part.tokens.norms for part in parts])
         assert self.vocab is not None
-        doc = Doc(self.vocab, words=words, spaces=spaces)  # type: ignore[arg-type]
+        doc = Tokens(words, spaces, norms).make_doc(self.vocab)
         pieces = [part.piece for part in parts]
         if len(pieces) == 1 and pieces[0].cats:
             doc.cats = dict(pieces[0].cats)
         serial = self.serials[stream]
         self.serials[stream] += 1
-        rows = [[piece.n_tokens, piece.begins, piece.ends, piece.fresh] for piece in pieces]
+        rows = [
+            [piece.n_tokens, piece.begins, piece.ends, piece.fresh, piece.spaced]
+            for piece in pieces
+        ]
         rows[0][3] = pieces[0].fresh or serial == 0
         doc.user_data[WINDOW] = {
             "run": self.run,
@@ -296,21 +218,22 @@ class _Streams:
             "cats": [piece.cats for piece in pieces],
             "reset": self.reset,
             "rate_scale": length / self.bptt,
+            "backward": self.backward,
         }
         return doc
 
-    def _next_text(self) -> Optional[_Text]:
+    def _next_text(self) -> Optional[Text]:
         doc = next(self.docs, None)
         if doc is None:
             return None
         if self.vocab is None:
             self.vocab = doc.vocab
             _warn_of_loss(doc)
-        return _Text(doc, self.vocab, self.unit)
+        return Text(doc, self.vocab, self.unit, self.backward)
 
-    def _steal(self) -> Optional[_Text]:
-        """RETURNS (Optional[_Text]): The second half of the longest text that is left, so that the
-        last batches are not almost empty."""
+    def _steal(self) -> Optional[Text]:
+        """RETURNS (Optional[Text]): The half of the longest text that is left that would be read
+        last, so that the last batches are not almost empty."""
         texts = [text for text in self.texts if text is not None]
         longest = max(texts, key=lambda text: text.size, default=None)
         if longest is None or longest.size <= 2 * self.bptt:
