@@ -6,6 +6,7 @@ from thinc.api import Model
 from thinc.types import Floats2d, Ragged
 
 from ..errors import number_error
+from .freezing import constant, is_constant
 from .packing import reversal_index
 from .recurrent import can_share_loop, run_layers
 
@@ -48,10 +49,12 @@ def forward(model: Model[InT, OutT], Xr: InT, is_train: bool) -> Tuple[OutT, Cal
     # The rows, with their width if there are none.
     X = Xr.dataXd if Xr.dataXd.size else xp.zeros((0, model.get_dim("nI")), dtype=Xr.data.dtype)
     turn = xp.asarray(reversal_index(model.ops.to_numpy(Xr.lengths)))
-    Y_fw, backprop_fw = layer_fw(Ragged(X, Xr.lengths), is_train)
-    Y_bw, backprop_bw = layer_bw(Ragged(X[turn], Xr.lengths), is_train)
+    both = [constant(Ragged(rows, Xr.lengths), is_constant(Xr)) for rows in (X, X[turn])]
+    Y_fw, backprop_fw = layer_fw(both[0], is_train)
+    Y_bw, backprop_bw = layer_bw(both[1], is_train)
     nO = layer_fw.get_dim("nO")
     Y = xp.concatenate([Y_fw.dataXd, Y_bw.dataXd[turn]], axis=1)
+    Yr = constant(Ragged(Y, Xr.lengths), is_constant(Y_fw) and is_constant(Y_bw))
 
     def backprop(dYr: OutT) -> InT:
         dY = cast(Floats2d, dYr.dataXd.reshape((-1, model.get_dim("nO"))))
@@ -59,7 +62,7 @@ def forward(model: Model[InT, OutT], Xr: InT, is_train: bool) -> Tuple[OutT, Cal
         dX_bw = backprop_bw(Ragged(dY[turn, nO:], Xr.lengths))
         return Ragged(dX_fw.dataXd + dX_bw.dataXd[turn], Xr.lengths)
 
-    return Ragged(Y, Xr.lengths), backprop
+    return Yr, backprop
 
 
 def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:

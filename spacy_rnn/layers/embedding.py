@@ -9,6 +9,7 @@ from thinc.types import Floats2d, Ints1d, Ragged
 from ..errors import Errors, number_error
 from .dropout import configured_dropout, dropout_mask, is_active
 from .engines.workspace import recycler
+from .freezing import constant, is_frozen
 from .ragged import SharedRows
 
 InT = Ragged
@@ -61,6 +62,9 @@ def forward(model: Model[InT, OutT], Xr: InT, is_train: bool) -> Tuple[OutT, Cal
         distinct, source = ops.xp.unique(ids, return_inverse=True)
         rows = E[distinct]
         Yr = SharedRows(rows[source], Xr.lengths, rows, ops.asarray1i(source.reshape(-1)))
+
+    if is_train and is_frozen(model):
+        return constant(Yr), lambda dYr: Ragged(ids, Xr.lengths)
 
     def backprop(dYr: OutT) -> InT:
         dY = cast(Floats2d, dYr.dataXd)

@@ -22,6 +22,7 @@ from .engines.base import (
     Direction,
     StateT,
 )
+from .freezing import constant, is_constant, is_frozen, no_gradient
 from .initializers import InitT
 from .packing import Packing
 from .ragged import SharedRows
@@ -163,17 +164,23 @@ def run_layers(
     directions = [job.direction for job in jobs]
     cell = CELLS[layers[0].attrs["recurrence"]]
     engine = get_engine(X, cell, needs_mask=directions[0].mask is not None)
+    # Frozen layers below all that learn run as for a prediction, but with dropout.
+    costs_nothing = is_constant(Xr) and all(job.is_constant for job in jobs)
+    is_kept = is_train and not costs_nothing
     shared = {}
-    if engine.TAKES_SOURCE and not is_train and isinstance(Xr, SharedRows) and Xr.pays:
+    if engine.TAKES_SOURCE and not is_kept and isinstance(Xr, SharedRows) and Xr.pays:
         X, shared = ops.xp.asarray(Xr.distinct, dtype=X.dtype), {"source": Xr.source}
     limit = one_blas_thread if engine.USES_BLAS else nullcontext()
     with limit:
-        Y, finals, backward = engine.forward(cell, X, packing, directions, is_train, **shared)
+        Y, finals, backward = engine.forward(cell, X, packing, directions, is_kept, **shared)
     for job, final in zip(jobs, finals):
         job.leave_state(final)
     masks = _output_mask(layers, Y, is_train)
     if masks is not None:
         Y *= masks
+    if is_train and costs_nothing:
+        nI = layers[0].get_dim("nI")
+        return constant(Ragged(Y, Xr.lengths)), lambda dYr: no_gradient(ops, Xr, nI)
 
     def backprop(dYr: OutT) -> InT:
         if not is_train:
@@ -184,10 +191,13 @@ def run_layers(
         if masks is not None:
             dY = dY * masks
         with limit:
-            dX, grads, d_states = backward(dY, [job.final_gradient() for job in jobs])
+            given = [job.final_gradient() for job in jobs]
+            dX, grads, d_states = backward(dY, given, not is_constant(Xr))
         for job, grad, d_state in zip(jobs, grads, d_states):
             job.add_gradients(grad, d_state)
-        return Ragged(dX, Xr.lengths)
+        if is_constant(Xr):
+            return no_gradient(ops, Xr, layers[0].get_dim("nI"))
+        return Ragged(cast(Floats2d, dX), Xr.lengths)
 
     return Ragged(Y, Xr.lengths), backprop
 
@@ -270,6 +280,13 @@ class _Job:
             shape = (n_seqs, n_before * layer.get_dim("nI"))
             state["x"] = self._initial_state("x", shape, dtype)
         self.direction = Direction(weights, state, mask, reverse)
+        self.is_frozen = is_frozen(layer)
+
+    @property
+    def is_constant(self) -> bool:
+        """RETURNS (bool): Whether nothing that learns takes part, beside what has made the rows. It
+        may have made a state that was given."""
+        return self.is_frozen and not self.is_given
 
     def leave_state(self, final: StateT) -> None:
         """Hand the final state to the `run` that we are in."""
@@ -286,15 +303,15 @@ class _Job:
         return given
 
     def add_gradients(self, grads: Dict[str, Any], d_state: StateT) -> None:
-        """Add up what the engine found."""
-        for param, grad in grads.items():
+        """Add up what the engine found, but for weights that are frozen."""
+        for param, grad in ({} if self.is_frozen else grads).items():
             self.layer.inc_grad(param, self.undrop_weights(grad) if param == "Wh" else grad)
         if self.is_given:
             assert self.carry is not None
             self.carry.d_initial[self.layer.id] = d_state
             return
         for key in self.cell.states:
-            if self.layer.has_param(f"{key}0"):
+            if self.layer.has_param(f"{key}0") and not self.is_frozen:
                 self.layer.inc_grad(f"{key}0", d_state[key].sum(axis=0))
 
     def _initial_state(self, key: str, shape: Tuple[int, int], dtype: Any) -> Floats2d:

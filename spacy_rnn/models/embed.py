@@ -19,6 +19,7 @@ from thinc.util import partial
 
 from ..errors import Errors, number_error
 from ..layers.engines.workspace import recycler
+from ..layers.freezing import constant, is_frozen
 from ..layers.ops import without_blis
 from ..layers.ragged import SharedRows, to_list, to_ragged
 from ..layers.threads import one_blas_thread
@@ -104,6 +105,9 @@ def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, C
     rows = recycler.take_rows(ops.xp, mixed, index)
     # Dropout falls on tokens, not on types, as it does in MultiHashEmbed.
     Yr, backprop_dropout = dropout(SharedRows(rows, lengths, mixed, index), is_train)
+
+    if is_train and is_frozen(model):
+        return to_list(constant(Yr), width), lambda dYs: []
 
     def backprop(dYs: OutT) -> InT:
         dY = backprop_dropout(to_ragged(ops, dYs)).dataXd

@@ -14,6 +14,7 @@ from ..layers.lstm import LSTM
 from ..layers.mingru import MinGRU
 from ..layers.qrnn import QRNN
 from ..layers.ragged import with_ragged
+from ..layers.stack import stack
 
 # What `cell` may be. To add a cell, see CONTRIBUTING.md.
 CELLS: Dict[str, Callable[..., Model[Ragged, Ragged]]] = {
@@ -86,8 +87,7 @@ def RNNEncoder(
         )
         for i in range(depth)
     ]
-    stack = layers[0] if depth == 1 else chain(*layers)
-    model = with_ragged(stack)
+    model = with_ragged(layers[0] if depth == 1 else stack(*layers))
     model.set_dim("nO", width)
     model.attrs["bidirectional"] = bidirectional
     return model

@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, Optional
 
 from thinc.api import Model, Optimizer
 
+from ..layers.freezing import drop_gradients
 from .gradients import discard, global_norm, gradients
 
 
@@ -85,6 +86,7 @@ def finish_update(
 ) -> bool:
     """Take a step with the gradients of a model, as `model.finish_update(sgd)` does, unless one of
     them is infinite or not a number: then all are set to zero, and the weights stay as they are.
+    Those of frozen layers are dropped.
 
     model (Model): The model.
     sgd (Callable): One of this package's optimizers, which clip the gradients of the model as a
@@ -93,6 +95,8 @@ def finish_update(
     rate_scale (float): Factor on the learn rate for this step.
     RETURNS (bool): Whether a step was made. False too if there are no gradients yet.
     """
+    # Those that layers have left in others, as a tied softmax does in a frozen embedding.
+    drop_gradients(model)
     found = list(gradients(model))
     if not found and not any(node.shims for node in model.walk()):
         return False

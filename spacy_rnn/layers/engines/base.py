@@ -11,10 +11,9 @@ from ..packing import Packing
 MAX_PROJECTED = 8192
 StateT = Dict[str, Floats2d]
 GradsT = Dict[str, FloatsXd]
-# (dY, d_final) -> (dX, gradients of the weights, gradients of the initial states)
-BackwardT = Callable[
-    [Floats2d, List[Optional[StateT]]], Tuple[Floats2d, List[GradsT], List[StateT]]
-]
+# (dY, d_final, needs_dX) -> (dX, gradients of the weights, gradients of the initial states). If dX
+# is not needed, an engine that can do without gives None.
+BackwardT = Callable[..., Tuple[Optional[Floats2d], List[GradsT], List[StateT]]]
 ResultT = Tuple[Floats2d, List[StateT], BackwardT]
 
 

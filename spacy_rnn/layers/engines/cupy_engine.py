@@ -61,8 +61,8 @@ def forward(
             part.run(stretch, Y, is_train)
 
     def backward(
-        dY: Floats2d, d_final: List[Optional[StateT]]
-    ) -> Tuple[Floats2d, List[GradsT], List[StateT]]:
+        dY: Floats2d, d_final: List[Optional[StateT]], needs_dX: bool = True
+    ) -> Tuple[Optional[Floats2d], List[GradsT], List[StateT]]:
         dY, given = xp.ascontiguousarray(dY), iter(d_final)
         results = [
             part.backward(dY, [next(given) for _ in group]) for part, group in zip(passes, groups)

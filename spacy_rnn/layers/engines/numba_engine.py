@@ -60,14 +60,14 @@ def forward(
     carried.leave(finals)
 
     def backward(
-        dY: Floats2d, d_final: List[Optional[StateT]]
-    ) -> Tuple[Floats2d, List[GradsT], List[StateT]]:
+        dY: Floats2d, d_final: List[Optional[StateT]], needs_dX: bool = True
+    ) -> Tuple[Optional[Floats2d], List[GradsT], List[StateT]]:
         dYf = flat(dY)
         # If directions run at the same time, each writes to an array of its own.
         n_arrays = len(directions) if n_threads > 1 else 1
-        dXs: List[Any] = [
-            recycler.empty(numpy, (packing.n_rows, nI), "float32") for _ in range(n_arrays)
-        ]
+        # Without rows to fill, no gradient of the input is computed.
+        n_rows = packing.n_rows if needs_dX or batch.window > 1 else 0
+        dXs: List[Any] = [recycler.empty(numpy, (n_rows, nI), "float32") for _ in range(n_arrays)]
         if batch.window > 1:  # each row's gradient is a sum
             for dX in dXs:
                 dX.fill(0.0)
@@ -83,7 +83,7 @@ def forward(
         grads = [_add([p.gradients for p in part]) for part in passes]
         d_states = [_gather(packing, shares, [p.d_state for p in part]) for part in passes]
         carried.add_gradients(d_final, dX, d_states)
-        return cast(Floats2d, dX), grads, d_states
+        return cast(Floats2d, dX) if needs_dX else None, grads, d_states
 
     return cast(Floats2d, Y), finals, backward
 

@@ -207,7 +207,7 @@ def backward(  # type: ignore[no-untyped-def]
     dY (Floats1d): (n_tokens, ldy) Gradient of the outputs, from `column` on.
     dH, dC (Floats1d): (n_seqs, ldo), (n_seqs, width) Gradients of the final states, which become
         those of the initial ones.
-    dX (Floats1d): (n_tokens, nI) Filled, or added to if `add`.
+    dX (Floats1d): (n_tokens, nI) Filled, or added to if `add`; or empty, if it is not needed.
     """
     G, H, C = trace
     sizes = sequences.sizes
@@ -244,8 +244,8 @@ def backward(  # type: ignore[no-untyped-def]
                 room.dY, done * width, dH, layout.ldo, dC, n,
             )  # fmt: skip
             _hidden_gradient(weights, layout, sequences, room, done * ld, dH, mask, n)
-        _add_gradients(weights, layout, sequences, room, gradients, n_block)
-        for i in range(n_block):
+        _add_gradients(weights, layout, sequences, room, gradients, n_block, len(dX) > 0)
+        for i in range(n_block if len(dX) else 0):
             to = room.rows[i] * nI
             if add:
                 accumulate(room.dX, i * layout.ldi, dX, to, nI)
@@ -276,7 +276,9 @@ def _hidden_gradient(weights, layout, sequences, room, dg, dH, mask, n):  # type
 
 
 @helper
-def _add_gradients(weights, layout, sequences, room, gradients, n):  # type: ignore[no-untyped-def]
+def _add_gradients(  # type: ignore[no-untyped-def]
+    weights, layout, sequences, room, gradients, n, needs_dX
+):
     """The gradients of the weights, added up, and those of the inputs of n rows."""
     ld, columns, ldi = layout.ld, layout.columns, layout.ldi
     zero, counting = number(0), sequences.counting
@@ -288,5 +290,6 @@ def _add_gradients(weights, layout, sequences, room, gradients, n):  # type: ign
     add_transposed(H, counting, layout.nO, dhidden, n, dWh, layout.n_panels, room.panel)
     for i in range(n):
         accumulate(room.G, i * ld, gradients.db, zero, layout.hidden_at + columns)
-    nothing, dX = Matrix(room.zeros, zero, zero), Matrix(room.dX, zero, ldi)
-    multiply(dgates, counting, weights.Wx, columns, nothing, dX, n, ldi // PANEL)
+    if needs_dX:
+        nothing, dX = Matrix(room.zeros, zero, zero), Matrix(room.dX, zero, ldi)
+        multiply(dgates, counting, weights.Wx, columns, nothing, dX, n, ldi // PANEL)

@@ -229,7 +229,8 @@ def scan_back(  # type: ignore[no-untyped-def]
     dY (Floats1d): (n_tokens, ldy) Gradient of the outputs, from `column` on.
     dstate (Floats1d): (n_seqs, width) Gradients of the final states, which become those of the
         initial ones.
-    dX (Floats1d): (n_tokens, nI) Filled, or added to if `add`.
+    dX (Floats1d): (n_tokens, nI) Filled, or added to if `add`; or empty, if it is not needed and
+        the window is 1.
     d_carried (Floats1d): (n_seqs, (window-1) * nI) Added to.
     dWx, db (Floats1d): (window * nI, ld), transposed, and (ld,) Added to.
     """
@@ -255,8 +256,9 @@ def scan_back(  # type: ignore[no-untyped-def]
                     load(room.h, j), dstate, s + j, room.G, i * ld + j,
                 )  # fmt: skip
         _fetch(X, carried, part, layout, room, n)
-        _add_gradients(part, Wx, layout, dWx, db, room, n)
-        _scatter(part, layout, dX, d_carried, add, room, n)
+        _add_gradients(part, Wx, layout, dWx, db, room, n, len(dX) > 0)
+        if len(dX):
+            _scatter(part, layout, dX, d_carried, add, room, n)
 
 
 @helper
@@ -293,7 +295,7 @@ def _step_back(  # type: ignore[no-untyped-def]
 
 
 @helper
-def _add_gradients(part, Wx, layout, dWx, db, room, n):  # type: ignore[no-untyped-def]
+def _add_gradients(part, Wx, layout, dWx, db, room, n, needs_dX):  # type: ignore[no-untyped-def]
     """The gradients of the weights, added up, and those of what n steps read."""
     ld, columns, ldi, zero = layout.ld, layout.columns, layout.ldi, number(0)
     n_read = layout.window * layout.nI
@@ -302,8 +304,9 @@ def _add_gradients(part, Wx, layout, dWx, db, room, n):  # type: ignore[no-untyp
     add_transposed(X, part.counting, n_read, dgates, n, to, ld // PANEL, room.panel)
     for i in range(n):
         accumulate(room.G, i * ld, db, zero, columns)
-    nothing, dX = Matrix(room.zeros, zero, zero), Matrix(room.dX, zero, ldi)
-    multiply(dgates, part.counting, Wx, columns, nothing, dX, n, ldi // PANEL)
+    if needs_dX:
+        nothing, dX = Matrix(room.zeros, zero, zero), Matrix(room.dX, zero, ldi)
+        multiply(dgates, part.counting, Wx, columns, nothing, dX, n, ldi // PANEL)
 
 
 @helper

@@ -3,7 +3,7 @@
 Those of the cells without recurrent weights are in `numpy_scan`.
 """
 
-from typing import Any, Dict, List, Optional, Tuple, Type
+from typing import Any, Dict, List, Optional, Type
 
 from .base import GradsT
 from .numpy_kernel import BaseKernel, Floats3d, Kernel, Trace
@@ -228,14 +228,12 @@ class GRUKernel(Kernel):
             recurrent *= mask
         dh += recurrent
 
-    def gradients(
-        self, trace: Trace, d_gates: Floats3d, Xp: Floats3d
-    ) -> Tuple[List[GradsT], Floats3d]:
+    def gradients(self, trace: Trace, d_gates: Floats3d, Xp: Floats3d) -> List[GradsT]:
         dbh = d_gates[..., 2 * self.nO :].sum(axis=1)
-        grads, dXp = super().gradients(trace, d_gates, Xp)
+        grads = super().gradients(trace, d_gates, Xp)
         for d, grad in enumerate(grads):
             grad["bh"] = dbh[d]
-        return grads, dXp
+        return grads
 
     def finish_gates(self, trace: Trace, d_gates: Floats3d) -> None:
         # On the input side the third block is the gradient of n.

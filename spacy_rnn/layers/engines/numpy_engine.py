@@ -63,8 +63,8 @@ def forward(
     finals = _by_direction(state, inputs.last(), rank)
 
     def backward(
-        dY: Floats2d, d_final: List[Optional[StateT]]
-    ) -> Tuple[Floats2d, List[GradsT], List[StateT]]:
+        dY: Floats2d, d_final: List[Optional[StateT]], needs_dX: bool = True
+    ) -> Tuple[Optional[Floats2d], List[GradsT], List[StateT]]:
         halves = [slice(d * nO, (d + 1) * nO) for d in range(len(directions))]
 
         def gather(rows: slice) -> Floats3d:
@@ -73,7 +73,10 @@ def forward(
 
         d_state = _final_gradients(directions, d_final, cell.states, order, xp)
         d_gates = _run_back(kernel, trace, segment, gather, d_state, mask)
-        grads, dXp = kernel.gradients(trace, d_gates, Xp)
+        grads = kernel.gradients(trace, d_gates, Xp)
+        if not needs_dX and inputs.window == 1:
+            return None, grads, _by_direction(d_state, [], rank)
+        dXp = kernel.input_gradients(d_gates, Xp)
         d_last = [None if g is None or "x" not in g else g["x"][order] for g in d_final]
         dX, d_carried = inputs.gradients(columns, dXp, d_last)
         return dX, grads, _by_direction(d_state, d_carried, rank)

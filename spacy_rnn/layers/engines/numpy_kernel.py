@@ -143,22 +143,25 @@ class BaseKernel(ABC):
         d_gates (Floats3d): (D, n_rows, nG*nO) Of which these rows are filled.
         """
 
-    def gradients(
-        self, trace: Trace, d_gates: Floats3d, Xp: Floats3d
-    ) -> Tuple[List[GradsT], Floats3d]:
-        """The gradients of the weights and inputs: one GEMM or sum each, over all rows.
+    def gradients(self, trace: Trace, d_gates: Floats3d, Xp: Floats3d) -> List[GradsT]:
+        """The gradients of the weights: one GEMM or sum each, over all rows.
 
-        RETURNS (Tuple[List[GradsT], Floats3d]): For each direction those of the weights, and
-            dXp (D, n_rows, nI).
+        RETURNS (List[GradsT]): For each direction.
         """
         dWx = self.xp.matmul(d_gates.transpose(0, 2, 1), Xp)
         db = d_gates.sum(axis=1)
-        dXp = workspace.take(self.xp, "dXp", Xp.shape, Xp.dtype)
-        self.xp.matmul(d_gates, self.Wx, out=dXp)
-        grads: List[GradsT] = [
+        return [
             {"Wx": self._restore(dWx[d]), "b": self._restore(db[d])} for d in range(len(d_gates))
         ]
-        return grads, dXp
+
+    def input_gradients(self, d_gates: Floats3d, Xp: Floats3d) -> Floats3d:
+        """Those of the inputs, by one GEMM, once those of the weights are there.
+
+        RETURNS (Floats3d): (D, n_rows, nI)
+        """
+        dXp = workspace.take(self.xp, "dXp", Xp.shape, Xp.dtype)
+        self.xp.matmul(d_gates, self.Wx, out=dXp)
+        return dXp
 
     def _reorder(self, W: Any) -> Any:
         """From the parameters' order of the gates to the loop's."""
@@ -254,15 +257,13 @@ class Kernel(BaseKernel):
             this step added; changed in place.
         """
 
-    def gradients(
-        self, trace: Trace, d_gates: Floats3d, Xp: Floats3d
-    ) -> Tuple[List[GradsT], Floats3d]:
+    def gradients(self, trace: Trace, d_gates: Floats3d, Xp: Floats3d) -> List[GradsT]:
         dWh = self.xp.matmul(d_gates.transpose(0, 2, 1), trace.saved["h_previous"])
         self.finish_gates(trace, d_gates)
-        grads, dXp = super().gradients(trace, d_gates, Xp)
+        grads = super().gradients(trace, d_gates, Xp)
         for d, grad in enumerate(grads):
             grad["Wh"] = self._restore(dWh[d])
-        return grads, dXp
+        return grads
 
     def finish_gates(self, trace: Trace, d_gates: Floats3d) -> None:
         """Hook: from the gradient on the hidden side of the gates to that on the input's."""

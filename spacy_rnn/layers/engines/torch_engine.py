@@ -46,8 +46,8 @@ def forward(
     finals = [final for p in passes for final in p.finals]
 
     def backward(
-        dY: Floats2d, d_final: List[Optional[StateT]]
-    ) -> Tuple[Floats2d, List[GradsT], List[StateT]]:
+        dY: Floats2d, d_final: List[Optional[StateT]], needs_dX: bool = True
+    ) -> Tuple[Optional[Floats2d], List[GradsT], List[StateT]]:
         widths = [p.Y.shape[1] for p in passes]
         given = iter(d_final)
         results = [
