@@ -12,6 +12,7 @@ from ..errors import Errors, number_error
 from ..layers.ops import without_blis
 from ..layers.ragged import to_list, to_ragged
 from ..layers.threads import one_blas_thread
+from ..models.textcat import logit_shares
 from .explanation import METHODS, Explanation
 from .path_integral import MIN_STEPS, integrate
 
@@ -31,6 +32,10 @@ def explain(
 ) -> Explanation:
     """Explain the score of one label by the tokens of a doc. The model is only read: what has to be
     written is written to a copy of its small layers, so threads may do this at once.
+
+    The score is one of logits, as the model computes them. A component may divide them by a
+    temperature, in order to make probabilities of them: that divides score, baseline and
+    attributions alike, so it changes neither their ratios nor that they sum up.
 
     name (str): Name of the component, for messages.
     model (Model[List[Doc], Floats2d]): A `spacy-rnn.TextCatRNN.v1`.
@@ -156,7 +161,7 @@ def _integrated_gradients(
     """RETURNS (Tuple[Floats1d, float, float]): The attributions, the score, and the baseline."""
     embed, encode = _split_tok2vec(name, model.layers[0])
     ngrams, bias = _ngram_attributions(name, model, doc, weights)
-    head = _Head(model, weights, encode)
+    head = _Head(model, weights * logit_shares(model)[0], encode)
     if not len(doc):
         score = head.score_nothing()
         return ngrams, score, score
@@ -229,6 +234,7 @@ def _ngram_attributions(
     if extract is None or sparse is None:
         found = f"a linear model '{model.layers[4].name}'"
         raise ValueError(Errors.E081.format(name=name, found=found))
+    weights = cast(Floats1d, weights * logit_shares(model)[1])
     bias = to_numpy(sparse.get_param("b")).astype("float64")
     words: Any = model.ops.asarray(doc.to_array([extract.attrs["attr"]]))  # type: ignore[arg-type]
     for n in range(1, min(extract.attrs["ngram_size"], len(doc)) + 1):
@@ -250,7 +256,7 @@ def _attention(
     if "attention" not in pool.attrs["pooling"]:
         raise ValueError(Errors.E083.format(name=name, pooling=", ".join(pool.attrs["pooling"])))
     ngrams, bias = _ngram_attributions(name, model, doc, weights)
-    head = _Head(model, weights)
+    head = _Head(model, weights * logit_shares(model)[0])
     if not len(doc):
         return ngrams, head.score_nothing()
     rows = tok2vec.predict([doc])

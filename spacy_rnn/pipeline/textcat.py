@@ -34,6 +34,7 @@ pooling = ["last", "mean", "max"]
 hidden_width = null
 dropout = 0.3
 nO = null
+network_share = 0.3
 
 [model.tok2vec]
 @architectures = "spacy.Tok2Vec.v2"
@@ -108,7 +109,8 @@ def make_textcat(
     model (Model[List[Doc], Floats2d]): Predicts a score for each label.
     threshold (float): Not used, as one label is always right; there because spaCy's has it.
     class_weights (Optional[Union[str, Dict[str, float]]]): Factors on the loss of the examples of
-        each label: a table, "balanced" to make all labels count the same, or null.
+        each label: a table, "balanced" to make all labels count the same, "sqrt" for the square
+        roots of these, or null. Recommended if labels are rare: "sqrt".
     label_smoothing (float): Share of the truth that is spread over all labels. Recommended: 0 to
         0.1.
     scorer (Optional[Callable]): The scoring method.

@@ -15,7 +15,7 @@ from thinc.api import Config, Model, fix_random_seed
 
 from spacy_rnn.layers.ragged import to_ragged
 from spacy_rnn.models.encoder import CELLS
-from spacy_rnn.models.textcat import TextCatRNN
+from spacy_rnn.models.textcat import TextCatRNN, logit_shares
 from spacy_rnn.pipeline.explain import label_weights
 from spacy_rnn.pipeline.path_integral import MIN_STEPS, integrate
 
@@ -171,7 +171,7 @@ def test_ngrams_are_shared_out_to_their_tokens_exactly():
     textcat.model.layers[3].layers[0].get_param("W")[:] = 0.0  # the network is silent
     linear = textcat.model.layers[4]
     bias = linear.get_ref("output_layer").get_param("b")
-    weights = label_weights(0, len(LABELS), multi_label=False)
+    weights = label_weights(0, len(LABELS), multi_label=False) * logit_shares(textcat.model)[1]
 
     def vote(text: str) -> float:
         return float((linear.predict([nlp.make_doc(text)])[0] - bias) @ weights)

@@ -1,0 +1,221 @@
+"""Components that begin from a trained language model: what is loaded, and what is refused."""
+
+import warnings
+from pathlib import Path
+from typing import Any, Dict, List
+
+import numpy
+import pytest
+import spacy
+from spacy.language import Language
+from spacy.training import Example
+from thinc.api import fix_random_seed
+
+from spacy_rnn.models.lm_parts import embedding_of, parts, vocabulary_of
+from spacy_rnn.models.lm_tok2vec import readers_of
+from spacy_rnn.training.init_from_lm import init_from_lm
+from tests.small_lm import TEXTS, train_lm
+
+LM: Dict[str, Any] = {
+    "@architectures": "spacy-rnn.LanguageModel.v1",
+    "width": 24,
+    "embed_width": 12,
+    "tied": False,
+}
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Path]:
+    folder = tmp_path_factory.mktemp("lms")
+    for name, backward in (("forward", False), ("backward", True)):
+        train_lm(backward=backward).to_disk(folder / name)
+    return {name: folder / name for name in ("forward", "backward")}
+
+
+def blocks(*names: str, **changed: Any) -> Dict[str, Any]:
+    tok2vec: Dict[str, Any] = {"@architectures": "spacy-rnn.LanguageModelTok2Vec.v1"}
+    for name in names:
+        tok2vec[name] = {**LM, **changed, "backward": name == "backward"}
+    return tok2vec
+
+
+def classifier(*names: str, **changed: Any) -> Language:
+    fix_random_seed(0)
+    nlp = spacy.blank("en")
+    model = {
+        "@architectures": "spacy-rnn.TextCatRNN.v1",
+        "exclusive_classes": True,
+        "tok2vec": blocks(*names, **changed),
+    }
+    nlp.add_pipe("rnn_textcat", name="textcat", config={"model": model})
+    return nlp
+
+
+def examples(nlp: Language) -> List[Example]:
+    cats = ({"A": 1.0, "B": 0.0}, {"A": 0.0, "B": 1.0})
+    return [
+        Example.from_dict(nlp.make_doc(text), {"cats": cats[i % 2]}) for i, text in enumerate(TEXTS)
+    ]
+
+
+def initialize(nlp: Language, **arguments: Any) -> Language:
+    nlp.initialize(lambda: examples(nlp))
+    return init_from_lm(**arguments)(nlp)
+
+
+@pytest.mark.parametrize("names", [("forward",), ("backward",), ("forward", "backward")])
+def test_a_classifier_reads_by_the_states_of_the_language_models(
+    names: Any, paths: Dict[str, Path]
+) -> None:
+    nlp = initialize(classifier(*names), **{name: paths[name] for name in names})
+    tok2vec = nlp.get_pipe("textcat").model.get_ref("tok2vec")
+    for name, reader in zip(names, readers_of(tok2vec)):
+        lm = spacy.load(paths[name]).get_pipe("rnn_lm").model
+        assert reader.attrs["vocabulary"].units == vocabulary_of(lm).units
+        found = [node.get_param(p) for node in reader.walk() for p in node.param_names]
+        expected = [
+            node.get_param(p) for node in parts(lm).encoder.walk() for p in node.param_names
+        ]
+        assert len(found) == len(expected) > 3
+        for one, other in zip(found, expected):
+            numpy.testing.assert_array_equal(one, other)
+
+
+def test_it_learns_from_there_and_is_saved_without_the_language_models(
+    paths: Dict[str, Path], tmp_path: Path
+) -> None:
+    nlp = initialize(classifier("forward", "backward"), **paths)
+    optimizer = nlp.resume_training()
+    optimizer.learn_rate = 0.01
+    losses = []
+    for _ in range(25):
+        losses.append(nlp.update(examples(nlp), sgd=optimizer)["textcat"])
+    assert losses[-1] < 0.3 * losses[0]
+    nlp.to_disk(tmp_path / "nlp")
+    again = spacy.load(tmp_path / "nlp")
+    for text in TEXTS:
+        assert again(text).cats == pytest.approx(nlp(text).cats, abs=1e-6)
+    from_bytes = classifier("forward", "backward").from_bytes(nlp.to_bytes())
+    assert from_bytes(TEXTS[0]).cats == pytest.approx(nlp(TEXTS[0]).cats, abs=1e-6)
+
+
+def test_training_without_a_language_model_gives_one_warning() -> None:
+    nlp = classifier("forward")
+    nlp.initialize(lambda: examples(nlp))
+    with pytest.warns(UserWarning, match="W090"):
+        nlp.update(examples(nlp))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        nlp.update(examples(nlp))
+
+
+def test_a_shared_tok2vec_serves_a_tagger_through_a_listener(paths: Dict[str, Path]) -> None:
+    fix_random_seed(0)
+    nlp = spacy.blank("en")
+    nlp.add_pipe("tok2vec", config={"model": {**blocks("forward", "backward"), "frozen": True}})
+    listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 48}
+    tagger = {"@architectures": "spacy.Tagger.v2", "tok2vec": listener}
+    nlp.add_pipe("tagger", config={"model": tagger})
+    data = [
+        Example.from_dict(nlp.make_doc(text), {"tags": [t.text[0].upper() for t in doc]})
+        for text in TEXTS[:3]
+        for doc in [nlp.make_doc(text)]
+    ]
+    optimizer = nlp.initialize(lambda: data)
+    optimizer.learn_rate = 0.03
+    init_from_lm("tok2vec", **paths)(nlp)
+    before = nlp.get_pipe("tok2vec").model.to_bytes()
+    losses: List[float] = []
+    for _ in range(20):
+        losses.append(nlp.update(data, sgd=optimizer)["tagger"])
+    assert losses[-1] < 0.2 * losses[0]
+    readers = list(readers_of(nlp.get_pipe("tok2vec").model))
+    untouched = spacy.blank("en")
+    untouched.add_pipe("tok2vec", config={"model": blocks("forward", "backward")})
+    model = untouched.get_pipe("tok2vec").model.from_bytes(before)
+    for reader, other in zip(readers, readers_of(model)):
+        for node, theirs in zip(reader.walk(), other.walk()):
+            for param in node.param_names:
+                numpy.testing.assert_array_equal(node.get_param(param), theirs.get_param(param))
+
+
+def test_a_language_model_of_other_words_takes_over_rows_by_their_strings(
+    paths: Dict[str, Path],
+) -> None:
+    source = spacy.load(paths["forward"]).get_pipe("rnn_lm").model
+    nlp = spacy.blank("en")
+    nlp.add_pipe("rnn_lm", config={"model": LM})
+    texts = ["On the log sat a zebra.", "A zebra ran."]
+    data = [Example(nlp.make_doc(t), nlp.make_doc(t)) for t in texts] * 3
+    nlp.initialize(lambda: data)
+    init_from_lm("rnn_lm", forward=paths["forward"])(nlp)
+    model = nlp.get_pipe("rnn_lm").model
+    old, new = vocabulary_of(source), vocabulary_of(model)
+    assert "zebra" in new
+    assert "zebra" not in old
+    assert old.number("log") != new.number("log")
+    tables = [(embedding_of, "E"), (lambda m: parts(m).output, "W")]
+    for layer, param in tables:
+        theirs, ours = layer(source).get_param(param), layer(model).get_param(param)
+        for word in ("log", "sat", ".", "ran"):
+            numpy.testing.assert_array_equal(ours[new.number(word)], theirs[old.number(word)])
+        numpy.testing.assert_array_equal(ours[new.number("zebra")], theirs[1])
+    assert model.predict([nlp.make_doc("A cat sat.")])[0].shape == (5,)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"width": 30}, "width: 24 in the language model, 30 in the config"),
+        ({"cell": "gru"}, "cell: lstm in the language model, gru in the config"),
+        ({"depth": 2}, "depth: 1 in the language model, 2 in the config"),
+        ({"embed_width": 8}, "embed_width: 12"),
+        ({"unit": "char"}, "unit: word"),
+        ({"attr": "LOWER"}, "attr: ORTH"),
+    ],
+)
+def test_a_language_model_of_another_shape_is_refused_with_the_difference(
+    changed: Dict[str, Any], said: str, paths: Dict[str, Path]
+) -> None:
+    with pytest.raises(ValueError, match="E094") as error:
+        initialize(classifier("forward", **changed), forward=paths["forward"])
+    assert said in str(error.value)
+
+
+def test_a_model_of_the_other_direction_is_refused(paths: Dict[str, Path]) -> None:
+    with pytest.raises(ValueError, match=r"E094.*backward: True"):
+        initialize(classifier("forward"), forward=paths["backward"])
+
+
+def test_nothing_is_changed_when_one_of_two_models_does_not_fit(paths: Dict[str, Path]) -> None:
+    nlp = classifier("forward", "backward")
+    nlp.initialize(lambda: examples(nlp))
+    before = nlp.to_bytes()
+    with pytest.raises(ValueError, match="E094"):
+        init_from_lm(forward=paths["forward"], backward=paths["forward"])(nlp)
+    assert nlp.to_bytes() == before
+
+
+def test_wrong_names_and_paths_are_explained(paths: Dict[str, Path], tmp_path: Path) -> None:
+    nlp = classifier("forward")
+    with pytest.raises(ValueError, match="E099"):
+        init_from_lm(forward=paths["forward"])(nlp)
+    nlp.initialize(lambda: examples(nlp))
+    with pytest.raises(ValueError, match="E095"):
+        init_from_lm("other", forward=paths["forward"])(nlp)
+    with pytest.raises(ValueError, match="E097"):
+        init_from_lm(**paths)(nlp)
+    with pytest.raises(ValueError, match="E097"):
+        init_from_lm()(nlp)
+    with pytest.raises(ValueError, match="E098"):
+        init_from_lm(forward=tmp_path / "nothing")(nlp)
+    with pytest.raises(ValueError, match=r"E098.*'other'"):
+        init_from_lm(forward=paths["forward"], source="other")(nlp)
+    nlp.to_disk(tmp_path / "classifier")
+    with pytest.raises(ValueError, match=r"E098.*expected one rnn_lm"):
+        init_from_lm(forward=tmp_path / "classifier")(nlp)
+    plain = spacy.blank("en")
+    plain.add_pipe("rnn_textcat", name="textcat")
+    plain.initialize(lambda: examples(plain))
+    with pytest.raises(ValueError, match="E096"):
+        init_from_lm(forward=paths["forward"])(plain)
