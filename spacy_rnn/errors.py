@@ -282,6 +282,152 @@ class Errors(metaclass=_WithCodes):
         "Cannot draw an object of type {found} as an explanation. Expected what "
         "textcat.explain(doc) returns, or several of those."
     )
+    E090 = (
+        "LanguageModelTok2Vec was given no language model. Set its block 'forward' or 'backward', "
+        "or both, to the [components.rnn_lm.model] of the config by which the model was trained."
+    )
+    E091 = (
+        "'{name}' of LanguageModelTok2Vec is a model '{found}'. Expected "
+        '@architectures = "spacy-rnn.LanguageModel.v1".'
+    )
+    E092 = (
+        "'{name}' of LanguageModelTok2Vec is a language model that reads in the other direction. "
+        "Set backward = {value} in its block, and load a model that was trained with it."
+    )
+    E093 = (
+        "'{name}' of LanguageModelTok2Vec begins from the {condition} of the doc, which a "
+        "classifier or tagger is not told. Use a language model with condition = null."
+    )
+    E094 = (
+        "Cannot begin component '{component}' from the language model {path}: they differ. "
+        "{differences} Make the config as that of the language model, or train another one."
+    )
+    E095 = (
+        "The pipeline has no component '{component}' to begin from a language model. Its "
+        "components: {components}."
+    )
+    E096 = (
+        "Component '{component}' has no layers of a language model, so there is nothing to load "
+        "{path} into. Expected an rnn_lm, or a model with spacy-rnn.LanguageModelTok2Vec.v1 of its "
+        "own: if it listens to a shared tok2vec, name the component of that."
+    )
+    E097 = (
+        "Component '{component}' reads {expected}, so it cannot begin from {found}. Give exactly "
+        "the language models that its config has."
+    )
+    E098 = "Cannot load a language model from {path}: {reason} {advice}"
+    E099 = (
+        "init_from_lm was called before component '{component}' had weights. Put it into "
+        "[initialize.after_init]; in Python, call it after nlp.initialize()."
+    )
+    E100 = (
+        "The tok2vec sees what it is to predict: when token {replaced} of a text was replaced, the "
+        "{part}vector of token {changed} changed. Expected vectors that depend on no token after "
+        "their own, or, with two directions, a first half of the columns that does not, and a "
+        "second half that depends on no token before. Set bidirectional = false in the encoder, or "
+        "depth = 1 and layer_norm = false, and use no convolution. Or pretrain it by "
+        "spacy.PretrainCharacters.v1, which hides tokens from any encoder."
+    )
+    E101 = (
+        "Cannot pretrain this layer: found {found}. Expected a tok2vec, with a vector for each "
+        "token that depends on it. Set component and layer in [pretraining] to one, such as "
+        'component = "textcat" and layer = "tok2vec".'
+    )
+    E110 = (
+        "The temperature of '{name}' must be a number above 0, but its cfg has {found}. Set "
+        'cfg["temperature"] to 1.0, or find one with: python -m spacy rnn calibrate'
+    )
+    E111 = (
+        "Cannot read texts with labels from {path}: found {found}. Expected a .spacy file, or a "
+        "folder of them, as for `spacy evaluate`."
+    )
+    E112 = (
+        "Found no text in {path} that has a label of '{name}' in its cats. Its labels: {labels}. "
+        "Found in the cats: {found}. Give the component's own development data."
+    )
+    E113 = (
+        "Found {found} texts with labels, too few to be parted into {n_folds} folds. Give more "
+        "texts (some hundreds tell something), or fewer folds."
+    )
+    E114 = (
+        "Text {index} has cats that do not fit '{name}': {cats}. Expected {expected}. Correct the "
+        "data."
+    )
+    E115 = (
+        "'{name}' was made by the factory {factory}, which cannot keep a temperature, so its "
+        "calibration can only be measured. Leave --output out; or train it with factory = "
+        '"{ours}", which takes the same [model].'
+    )
+    E116 = "The pipeline cannot be written to {path}: {reason}. {advice}"
+    E117 = (
+        "The best temperature is beyond {limit}, as far as the texts tell, so none was found that "
+        "could be kept: {reason}. Give other texts, which it was not trained on, or more of them."
+    )
+    E120 = (
+        "The pipeline {name} has no recurrent layers of this package to ask for gradients. Its "
+        "components are: {components}. Expected an rnn_lm, an rnn_textcat, or a component over "
+        "spacy-rnn.RNNEncoder.v1; train one with configs/textcat_lstm.cfg."
+    )
+    E121 = (
+        "The component '{found}' of the pipeline {name} has no recurrent layers of its own"
+        "{reason}. Those that have some: {components}. Add --component NAME, with one of these."
+    )
+    E122 = (
+        "There is no gradient over a distance: the longest of {n_docs} documents has {found} steps "
+        "of reading, and expected are at least 2. Give longer texts."
+    )
+    E123 = (
+        "The gradient of the layer '{name}' is not finite: its weights, or what it has read, are "
+        "so large that they cannot be computed with, or hold no numbers. Load a model from before "
+        "that, and clip the gradient in training (clip_norm of spacy-rnn.Adam.v1)."
+    )
+    E124 = (
+        "No recurrent layer of the component '{name}' has read anything of the documents, so there "
+        "is no gradient to follow. Expected a model that reads whole docs, alone or by its "
+        "tok2vec."
+    )
+    E130 = (
+        "Cannot thaw the layers of '{component}' one after another: the pipeline has no component "
+        "of this name that has a model. Components with one: {components}. Set component in "
+        "[training.before_update]."
+    )
+    E131 = (
+        "The groups of layers of '{component}' have patterns that match none of them: {patterns}. "
+        "Its layers with weights: {names}. Correct the patterns in [training.before_update]."
+    )
+    E132 = (
+        "'{component}' listens to a shared tok2vec, so the layers to thaw are in another "
+        "component: {tok2vecs}. Set component to its name in [training.before_update]."
+    )
+    E133 = (
+        "The groups of layers to thaw are not as expected: found {found}. Expected a list with a "
+        'list of patterns for each group, such as [["*"], ["*.lstm.2"], ["*.lstm.1"]], of which '
+        "only the first may be empty; or null to have them found."
+    )
+    E134 = (
+        "Found no layers in '{component}' to thaw one after another: it has no tok2vec, or one "
+        "without recurrent layers. Set groups in [training.before_update] to lists of patterns. "
+        "Its layers with weights: {names}."
+    )
+    E140 = (
+        "attr = '{attr}' chooses which string of a token is the unit, but the units of this model "
+        "are of the kind '{unit}'. Set unit = \"word\", or leave attr out."
+    )
+    E141 = (
+        "The vocabulary that was given to '{name}' has words by their attribute {found}, but the "
+        "model's words are by {expected}. Set attr in the [model] block to it, or make the "
+        "vocabulary anew by `spacy init labels`."
+    )
+    E142 = (
+        "'{name}' is a backward language model: it reads each text from its end and tells what may "
+        "stand before, so it cannot go on with a text. Train a model with backward = false to "
+        "write with; surprisals and `alternatives` work with both."
+    )
+    E143 = (
+        "The language model reads {model}, but the windows that it is to learn from were cut by a "
+        "batcher that reads {batcher}. Set backward = {value} in [training.batcher], or use a "
+        "batcher of whole documents, such as spacy.batch_by_sequence.v1."
+    )
 
 
 def number_error(what: str, expected: str, found: Any) -> ValueError:
@@ -315,4 +461,21 @@ class Warnings(metaclass=_WithCodes):
         "With max_epochs = -1 '{name}' learns its vocabulary from the first 100 documents alone, "
         "and takes all other units for unknown. Make it from the whole corpus by `spacy init "
         "labels` with --training.max_epochs 1, and set labels in [initialize.components.{name}]."
+    )
+    W090 = (
+        "A LanguageModelTok2Vec is trained that has not begun from any language model: from random "
+        "weights, with the {n_units} units of the documents it was initialized with. To load "
+        'one: [initialize.after_init] @callbacks = "spacy-rnn.init_from_lm.v1".'
+    )
+    W110 = (
+        "The best temperature is beyond {limit}, as far as the texts tell: {reason}. Measure on "
+        "other texts, which it was not trained on, or on more of them."
+    )
+    W111 = (
+        "No text has the labels {labels}, so the figures say nothing about them, and a temperature "
+        "is not fitted to them."
+    )
+    W130 = (
+        "No group names these layers of '{component}', so they stay frozen to the end: {layers}. "
+        "Add a group with their names to [training.before_update], unless that is meant."
     )

@@ -18,6 +18,7 @@ import spacy
 from spacy import registry
 from spacy.language import Language
 from spacy.training import Example
+from spacy.training.pretrain import make_update
 from thinc.api import Config, Ragged
 from thinc.api import registry as thinc_registry
 
@@ -28,7 +29,14 @@ ROOT = Path(spacy_rnn.__file__).parent.parent
 CONFIGS = sorted((ROOT / "configs").glob("*.cfg"))
 
 
-TRAINING_GROUPS = ("spacy_readers", "spacy_batchers", "spacy_loggers", "thinc_optimizers")
+TRAINING_GROUPS = (
+    "spacy_readers",
+    "spacy_batchers",
+    "spacy_loggers",
+    "spacy_callbacks",
+    "thinc_optimizers",
+    "thinc_schedules",
+)
 
 
 def entry_points():
@@ -73,16 +81,24 @@ def run_architecture(function):
     if function.__module__ == "spacy_rnn.models.softmax":
         run_softmax(function)
         return
+    if function.__name__ == "PretrainLM":
+        run_objective(function)
+        return
     embed = load("spacy_rnn.models.embed:HashEmbed")
+    language_model = load("spacy_rnn.models.language_model:LanguageModel")
     arguments = {
         "LanguageModel": ("char",),
         "RNNEncoder": ("lstm", 6, 1),
         "HashEmbed": (6, ["NORM"], [50], False),
         "TextCatRNN": (embed(6, ["NORM"], [50], False), True),
+        "LanguageModelTok2Vec": (language_model("char", width=3),),
     }
     model = function(*arguments[function.__name__])
     X = docs if function.__name__ != "RNNEncoder" else [numpy.ones((2, 4), "f")]
     model.initialize(X=X, Y=numpy.zeros((2, 2), "f") if function.__name__ == "TextCatRNN" else None)
+    for node in model.walk():
+        if "has_language_model" in node.attrs:
+            node.attrs["has_language_model"] = True  # or training it would warn
     Y, backprop = model.begin_update(X)
     assert len(Y) == len(X)
     backprop(Y)
@@ -96,6 +112,15 @@ def run_softmax(function):
     losses, backprop = model.begin_update((numpy.ones((2, 3), "f"), numpy.asarray([0, 4], "i")))
     assert losses.shape == (2,)
     assert backprop(losses)[0].shape == (2, 3)
+
+
+def run_objective(function):
+    """Of `spacy pretrain`: a step of its loop."""
+    nlp = spacy.blank("en")
+    docs = [nlp("some words"), nlp("more of them")]
+    model = function()(nlp.vocab, load("spacy_rnn.models.embed:HashEmbed")(6, ["NORM"], [50]))
+    model.initialize(X=docs)
+    assert make_update(model, docs, thinc_registry.optimizers.get("Adam.v1")(), model.attrs["loss"])
 
 
 def run_factory(name):
@@ -115,6 +140,24 @@ def check_annotation(nlp, doc):
         assert set(doc.cats) == {"A", "B"}
 
 
+def run_callback(function):
+    """What [initialize] or [training] calls with a pipeline."""
+    nlp = spacy.blank("en")
+    textcat = nlp.add_pipe("rnn_textcat", name="textcat")
+    nlp.initialize(lambda: examples(nlp))
+    if function.__name__ == "gradual_unfreezing":
+        callback = function(unit="step")
+        for step, is_frozen in ((0, True), (9, False)):
+            callback(nlp, {"step": step, "epoch": 0})
+            frozen = [node for node in textcat.model.walk() if "frozen" in node.attrs]
+            assert bool(frozen) == is_frozen
+    elif function.__name__ == "init_from_lm":
+        with pytest.raises(ValueError, match="E096"):
+            function(forward="training/lm/model-best")(nlp)
+    else:
+        pytest.fail(f"no test runs the callback {function.__name__}")
+
+
 def run_training_part(group, function, tmp_path):
     """What a block of [training] or [corpora] names, on a small sample."""
     nlp = spacy.blank("en")
@@ -129,6 +172,11 @@ def run_training_part(group, function, tmp_path):
         log, finish = function()(nlp, io.StringIO(), io.StringIO())
         log(None)
         finish()
+    elif group == "spacy_callbacks":
+        run_callback(function)
+    elif group == "thinc_schedules":
+        rates = function(0.1, 10)
+        assert 0.0 < next(rates) < next(rates) == 0.1
     else:
         layer = spacy_rnn.layers.LSTM(2, 2)
         layer.initialize()
@@ -157,7 +205,8 @@ def test_every_entry_point_is_registered_and_runs(group, name, target, tmp_path)
         assert registry.scorers.get(name) is function
         assert function()([]) == {}
     elif group == "spacy_cli":
-        assert {command.name for command in function.registered_commands} >= {"generate", "info"}
+        names = {command.name for command in function.registered_commands}
+        assert names >= {"calibrate", "generate", "info"}
     elif group in TRAINING_GROUPS:
         assert getattr(registry, group.split("_")[1]).get(name) is function
         run_training_part(group, function, tmp_path)
@@ -176,6 +225,10 @@ def test_every_config_is_complete_and_trains(path):
     config = Config().from_disk(path, interpolate=False)
     nlp = spacy.util.load_model_from_config(config, auto_fill=False, validate=True)
     filled = spacy.util.load_model_from_config(config, auto_fill=True, validate=True)
+    if path.name == "textcat_transfer.cfg":
+        # There is no language model here to begin from.
+        nlp.config["initialize"]["after_init"] = None
+        nlp.get_pipe("textcat").model.get_ref("tok2vec").attrs["has_warned"] = True
     for section in ("components", "training", "nlp", "corpora", "initialize"):
         assert filled.config[section] == config[section], "spacy init fill-config adds to it"
     optimizer = nlp.initialize(lambda: examples(nlp))

@@ -6,7 +6,7 @@ from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Sequence, Set
+from typing import AbstractSet, Any, Dict, Iterator, List, Sequence, Set
 
 import spacy
 import srsly
@@ -142,7 +142,7 @@ def make_doc(nlp: Language, record: Record, labels: Sequence[str]) -> Doc:
     return doc
 
 
-def check_replaceable(out_dir: Path) -> None:
+def check_replaceable(out_dir: Path, ours: AbstractSet[str] = CORPUS_FILES) -> None:
     """Raise a DataError if the path is a file, or a folder with files that are not ours."""
     if not out_dir.exists():
         return
@@ -150,23 +150,26 @@ def check_replaceable(out_dir: Path) -> None:
         raise DataError(
             f"Found a file at {out_dir}, expected a folder.", "Choose another output folder."
         )
-    others = sorted({path.name for path in out_dir.iterdir()} - CORPUS_FILES)
+    others = sorted({path.name for path in out_dir.iterdir()} - ours)
     if others:
         raise DataError(
             f"The folder {out_dir} holds other files, such as {others[0]}.",
             "It would be replaced as a whole. Choose an empty folder, a new one, or one that "
-            "holds nothing but an earlier corpus.",
+            "holds nothing but what was written there earlier.",
         )
 
 
 @contextmanager
-def replaced_folder(out_dir: Path) -> Iterator[Path]:
+def replaced_folder(out_dir: Path, ours: AbstractSet[str] = CORPUS_FILES) -> Iterator[Path]:
     """Give a folder to write into, and put it in the place of `out_dir` if all goes well.
 
     On any exception, also an interruption, what was at `out_dir` before is there still.
+
+    out_dir (Path): The folder.
+    ours (AbstractSet[str]): What an earlier one may hold. If it holds anything else, it is kept.
     """
     out_dir = out_dir.resolve()
-    check_replaceable(out_dir)
+    check_replaceable(out_dir, ours)
     out_dir.parent.mkdir(parents=True, exist_ok=True)
     part = out_dir.with_name(f".{out_dir.name}.{os.getpid()}.part")
     old = out_dir.with_name(f".{out_dir.name}.{os.getpid()}.old")

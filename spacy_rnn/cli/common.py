@@ -17,7 +17,7 @@ from ..errors import Errors
 
 HELP = (
     "Commands for language models: write texts, and tell how surprising texts are; and for text "
-    "classifiers: explain what they say."
+    "classifiers: explain what they say, and calibrate their scores."
 )
 
 rnn_cli = typer.Typer(name="rnn", help=HELP, no_args_is_help=True, rich_markup_mode=None)

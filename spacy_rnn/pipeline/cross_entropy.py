@@ -10,6 +10,8 @@ from thinc.types import Floats2d
 from ..errors import Errors, number_error
 
 ClassWeightsT = Optional[Union[str, Dict[str, float]]]
+# Settings that are computed from counts, and the power of the balanced weights that they take.
+POWERS = {"balanced": 1.0, "sqrt": 0.5}
 SMALLEST = 1e-30
 
 
@@ -31,12 +33,14 @@ class LabelCounts:
 
 
 def check_class_weights(name: str, class_weights: ClassWeightsT) -> None:
-    """Raise an error unless the setting is None, "balanced" or a table of positive numbers."""
-    if class_weights is None or class_weights == "balanced":
+    """Raise an error unless the setting is None, one of POWERS or a table of positive numbers."""
+    if class_weights is None or (isinstance(class_weights, str) and class_weights in POWERS):
         return
     if not isinstance(class_weights, dict):
         raise number_error(
-            f"class_weights of '{name}'", "null, 'balanced' or a table of labels", class_weights
+            f"class_weights of '{name}'",
+            "null, 'balanced', 'sqrt' or a table of labels",
+            class_weights,
         )
     for label, weight in class_weights.items():
         if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not weight > 0:
@@ -52,10 +56,10 @@ def resolve_class_weights(
 ) -> Dict[str, float]:
     """Turn the setting into one weight a label.
 
-    class_weights: None, "balanced", or a table; labels that it leaves out weigh 1.
-    counts (Optional[LabelCounts]): Needed for "balanced". The weight of a label that excludes the
-        others is n / (n_labels * count), as in scikit-learn; that of another is its ratio of
-        negatives to positives.
+    class_weights: None, "balanced", "sqrt", or a table; labels that it leaves out weigh 1.
+    counts (Optional[LabelCounts]): Needed for "balanced" and "sqrt". The balanced weight of a label
+        that excludes the others is n / (n_labels * count), as in scikit-learn; that of another is
+        its ratio of negatives to positives. "sqrt" takes the square root of it.
     RETURNS (Dict[str, float]): The factor on the loss of examples that have the label.
     RAISES (ValueError): If the table has labels that the component does not.
     """
@@ -68,6 +72,7 @@ def resolve_class_weights(
         return {label: float(class_weights.get(label, 1.0)) for label in labels}
     if class_weights is None or counts is None:
         return dict.fromkeys(labels, 1.0)
+    power = POWERS[class_weights]
     total = sum(counts.positive.get(label, 0) for label in labels)
     weights = {}
     for label in labels:
@@ -76,9 +81,9 @@ def resolve_class_weights(
         if not n_positive or (not exclusive and not n_negative):
             weights[label] = 1.0
         elif exclusive:
-            weights[label] = total / (len(labels) * n_positive)
+            weights[label] = (total / (len(labels) * n_positive)) ** power
         else:
-            weights[label] = n_negative / n_positive
+            weights[label] = (n_negative / n_positive) ** power
     return weights
 
 

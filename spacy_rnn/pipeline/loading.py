@@ -34,6 +34,7 @@ _CHOICES = (
     "multi_label",
     "unit",
     "condition",
+    "backward",
     "cutoffs",
     "factor",
 )

@@ -48,7 +48,8 @@ def make_textcat_multilabel(
     model (Model[List[Doc], Floats2d]): Predicts a score for each label.
     threshold (float): Score from which a label is taken to hold.
     class_weights (Optional[Union[str, Dict[str, float]]]): Factors on the loss of the examples
-        that have a label: a table, "balanced" for its ratio of negatives to positives, or null.
+        that have a label: a table, "balanced" for its ratio of negatives to positives, "sqrt" for
+        the square root of it, or null.
     label_smoothing (float): Share of the truth that is spread over yes and no. Recommended: 0
         to 0.1.
     scorer (Optional[Callable]): The scoring method.

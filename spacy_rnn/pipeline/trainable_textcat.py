@@ -1,7 +1,7 @@
 """What both text categorizers share: loss, updates, prediction, checks of what is loaded."""
 
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, Optional, Sequence, Tuple, Union, cast
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union, cast
 
 import numpy
 import srsly
@@ -11,7 +11,9 @@ from spacy.training import Example, validate_examples
 from thinc.api import NumpyOps, Optimizer, set_dropout_rate, to_numpy
 from thinc.types import Floats2d
 
+from ..calibration import is_temperature, temper
 from ..errors import Errors, number_error
+from ..models.textcat import Backprop
 from ..training.steps import StepStats, finish_update
 from .cross_entropy import (
     ClassWeightsT,
@@ -52,27 +54,39 @@ class CrossEntropyTextcat(TextCategorizer):
             raise number_error("label_smoothing", "at least 0 and less than 1", label_smoothing)
         self.cfg["class_weights"] = class_weights
         self.cfg["label_smoothing"] = label_smoothing
-        # By label; computed at initialization if class_weights is "balanced".
+        # By label; computed at initialization if class_weights is a string.
         self.cfg["label_weights"] = {}
+        # What logits are divided by at prediction; see `spacy_rnn.calibration`.
+        self.cfg["temperature"] = 1.0
 
     def _initialize_weights(self, get_examples: Callable[[], Iterable[Example]]) -> None:
+        self.cfg["temperature"] = 1.0  # that of other weights says nothing about these
         setting = cast(ClassWeightsT, self.cfg["class_weights"])
-        counts = LabelCounts.of(get_examples()) if setting == "balanced" else None
+        counts = LabelCounts.of(get_examples()) if isinstance(setting, str) else None
         self.cfg["label_weights"] = resolve_class_weights(
             self.name, setting, self.labels, counts, self.exclusive
         )
 
     def predict(self, docs: Iterable[Doc]) -> Floats2d:
-        """Score a batch of docs, without changing them.
+        """Score a batch of docs, without changing them, at the temperature in `cfg`.
 
         docs (Iterable[Doc]): The docs. Those without tokens get the same scores in any batch.
         RETURNS (Floats2d): (n_docs, n_labels)
+        RAISES (ValueError): E110 if the temperature is none.
         """
+        temperature = self._check_temperature()
         docs = list(docs)
         if self.model.attrs.get("gradient_of") != "logits" and not any(len(doc) for doc in docs):
             # spaCy's own architectures cannot do without any token.
             return cast(Floats2d, super().predict(docs))
-        return cast(Floats2d, self.model.ops.asarray(self.model.predict(docs)))
+        scores = self.model.ops.asarray(self.model.predict(docs))
+        return cast(Floats2d, temper(scores, temperature, self.exclusive))
+
+    def _check_temperature(self) -> float:
+        temperature = self.cfg["temperature"]
+        if not is_temperature(temperature):
+            raise ValueError(Errors.E110.format(name=self.name, found=repr(temperature)))
+        return cast(float, temperature)
 
     def explain(
         self,
@@ -95,7 +109,8 @@ class CrossEntropyTextcat(TextCategorizer):
             attention, which do not tell for from against.
         n_steps (int): The most gradients that are computed on the way; fewer if they are enough.
             At least 11. Recommended: 64 to 1000.
-        RETURNS (Explanation): One number a token, in logits.
+        RETURNS (Explanation): One number a token, in logits, as they are before they are divided
+            by the temperature.
         RAISES (ValueError): E080 to E083 if the label is not there or the model cannot be
             explained, E009 or E011 for another wrong argument.
         """
@@ -134,7 +149,10 @@ class CrossEntropyTextcat(TextCategorizer):
         set_dropout_rate(self.model, drop)
         scores, backprop = self.model.begin_update([eg.predicted for eg in examples])
         loss, d_logits = self.get_loss(examples, scores)
-        backprop(output_gradient(self.model, d_logits, scores))
+        if self.model.attrs.get("network_share") is None:
+            backprop(output_gradient(self.model, d_logits, scores))
+        else:
+            cast(Backprop, backprop).apart(lambda part: self.get_loss(examples, part)[1])
         if sgd is not None:
             self.finish_update(sgd)
         losses[self.name] += loss
@@ -256,17 +274,18 @@ class CrossEntropyTextcat(TextCategorizer):
     ) -> "CrossEntropyTextcat":
         """Load the component from a directory.
 
-        RAISES (ValueError): If the model file is damaged, or is of another shape.
+        RAISES (ValueError): If the model file is damaged, or is of another shape, or the
+            temperature is none.
         """
         path = Path(path)
         before = structure(self.model)
+        self.cfg["temperature"] = 1.0  # that of a pipeline from before there was one
         with explain_damage(self.name, path / "model"):
             super().from_disk(path, exclude=exclude)
         digest = self.cfg.pop("model_sha256", None)
         if digest is not None and (path / "model").exists():
             check_digest(self.name, path / "model", cast(str, digest))
-        check_structure(self.name, before, structure(self.model))
-        check_parameters(self.name, self.model)
+        self._check_loaded(before)
         return self
 
     def from_bytes(
@@ -277,11 +296,16 @@ class CrossEntropyTextcat(TextCategorizer):
         RAISES (ValueError): If the data is damaged, or the model is of another shape.
         """
         before = structure(self.model)
+        self.cfg["temperature"] = 1.0
         with explain_damage(self.name, "the bytes given"):
             super().from_bytes(bytes_data, exclude=exclude)
+        self._check_loaded(before)
+        return self
+
+    def _check_loaded(self, before: List[Tuple[str, Any]]) -> None:
         check_structure(self.name, before, structure(self.model))
         check_parameters(self.name, self.model)
-        return self
+        self._check_temperature()
 
 
 def check_labels(name: str, labels: Sequence[str], exclusive: bool) -> None:

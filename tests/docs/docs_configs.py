@@ -11,6 +11,7 @@ There are two kinds, told apart by the snippet's first section:
 """
 
 import re
+import warnings
 from typing import Any, Callable, Dict, List
 
 import numpy
@@ -98,6 +99,11 @@ def check_pipeline(config: Config) -> None:
     pretraining = config.pop("pretraining", None)
     nlp = load_model_from_config(_complete(config), auto_fill=True, validate=True)
     get_examples = _examples(nlp)
+    if "init_from_lm" in str(nlp.config["initialize"]["after_init"]):
+        # The language models of the snippet are the reader's.
+        registry.resolve({"after_init": nlp.config["initialize"]["after_init"]})
+        nlp.config["initialize"]["after_init"] = None
+        warnings.filterwarnings("ignore", message=r".*W090")
     optimizer = nlp.initialize(get_examples)
     registry.resolve(nlp.config.interpolate()["training"], schema=ConfigSchemaTraining)
     training = nlp.config["training"]

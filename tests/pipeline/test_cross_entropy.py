@@ -140,3 +140,13 @@ def test_the_gradient_of_the_logits_reaches_spacys_models(kind, exclusive, rng):
     backprop(output_gradient(model, d_logits, scores))
     layer = model.get_ref("output_layer")
     assert_allclose(layer.get_grad("b"), d_logits.sum(axis=0), atol=1e-5)
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_sqrt_weights_are_the_roots_of_the_balanced_ones(exclusive):
+    counts = LabelCounts({"A": 90, "B": 9, "C": 1}, {"A": 10, "B": 91, "C": 99})
+    balanced, roots = (
+        resolve_class_weights("x", setting, LABELS, counts, exclusive=exclusive)
+        for setting in ("balanced", "sqrt")
+    )
+    assert roots == pytest.approx({label: weight**0.5 for label, weight in balanced.items()})

