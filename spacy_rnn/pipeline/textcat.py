@@ -110,7 +110,7 @@ def make_textcat(
     threshold (float): Not used, as one label is always right; there because spaCy's has it.
     class_weights (Optional[Union[str, Dict[str, float]]]): Factors on the loss of the examples of
         each label: a table, "balanced" to make all labels count the same, "sqrt" for the square
-        roots of these, or null. Recommended if labels are rare: "sqrt".
+        roots of these, or null. Recommended if labels are rare: "balanced".
     label_smoothing (float): Share of the truth that is spread over all labels. Recommended: 0 to
         0.1.
     scorer (Optional[Callable]): The scoring method.
