@@ -4,9 +4,8 @@ python scripts/data.py convert assets/sentiment_sentences.jsonl corpus/sentences
 python scripts/data.py fetch mr r8
 """
 
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Iterator, List, Optional
+from typing import Annotated, List, Optional
 
 import typer
 from datalib.corpus import (
@@ -17,7 +16,7 @@ from datalib.corpus import (
     write_corpus,
 )
 from datalib.downloads import fetch_archive
-from datalib.errors import DataError
+from datalib.errors import DataError, friendly_errors
 from datalib.loading import find_files, load_parts
 from datalib.readers import ReadOptions
 from datalib.sources import DATASETS
@@ -25,21 +24,6 @@ from datalib.splitting import PARTS
 from wasabi import msg
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
-
-
-@contextmanager
-def friendly_errors() -> Iterator[None]:
-    """Show what is wrong as a message and exit with status 1."""
-    try:
-        yield
-    except DataError as err:
-        msg.fail(err.title, err.text, exits=1)
-    except OSError as err:
-        msg.fail(
-            f"Cannot read or write: {err}.",
-            "Check that the path exists, that you may write there, and that the disk is not full.",
-            exits=1,
-        )
 
 
 @app.command()

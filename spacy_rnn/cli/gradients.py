@@ -35,7 +35,7 @@ from .common import (
     to_json,
     told_errors,
 )
-from .inputs import Source, read_sources
+from .inputs import FilesArg, LabelKeyOpt, PerOpt, Source, StdinFormatOpt, TextKeyOpt, read_sources
 from .pictures import PICTURES, check_picture, write_picture
 from .progress import bar
 
@@ -54,13 +54,7 @@ ModelArg = Annotated[
 @rnn_cli.command("gradients")
 def gradients_cli(
     model: ModelArg,
-    files: Annotated[
-        Optional[List[str]],
-        typer.Argument(
-            metavar="FILES",
-            help=".txt, .jsonl, .spacy, also as .gz or .bz2, or folders; - or none for stdin",
-        ),
-    ] = None,
+    files: FilesArg = None,
     length: Annotated[
         int, typer.Option("--length", "-l", min=2, help="Steps that are read of each document")
     ] = 100,
@@ -78,15 +72,10 @@ def gradients_cli(
         Optional[Path],
         typer.Option("--picture", "-p", help=f"Draw to this file: {', '.join(PICTURES)}"),
     ] = None,
-    per: Annotated[str, typer.Option(help="A document in a .txt file: 'line' or 'file'")] = "line",
-    stdin_format: Annotated[
-        str,
-        typer.Option("--stdin-format", help="What is read from standard input: 'txt' or 'jsonl'"),
-    ] = "txt",
-    text_key: Annotated[str, typer.Option(help="Key of the text in .jsonl files")] = "text",
-    label_key: Annotated[
-        Optional[str], typer.Option(help="Key of the label, for a model that depends on labels")
-    ] = None,
+    per: PerOpt = "line",
+    stdin_format: StdinFormatOpt = "txt",
+    text_key: TextKeyOpt = "text",
+    label_key: LabelKeyOpt = None,
     component: ComponentOpt = None,
     gpu_id: GpuOpt = -1,
     json: JsonOpt = False,

@@ -2,8 +2,9 @@
 
 import sys
 from pathlib import Path
-from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence
+from typing import Annotated, Dict, Iterator, List, NamedTuple, Optional, Sequence
 
+import typer
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
@@ -16,6 +17,22 @@ from .common import hint
 STDIN = "-"
 STDIN_NAME = "standard input"
 STDIN_FORMATS = ("txt", "jsonl")
+
+FilesArg = Annotated[
+    Optional[List[str]],
+    typer.Argument(
+        metavar="FILES",
+        help=".txt, .jsonl, .spacy, also as .gz or .bz2, or folders; - or none for stdin",
+    ),
+]
+PerOpt = Annotated[str, typer.Option(help="A document in a .txt file: 'line' or 'file'")]
+StdinFormatOpt = Annotated[
+    str, typer.Option("--stdin-format", help="What is read from standard input: 'txt' or 'jsonl'")
+]
+TextKeyOpt = Annotated[str, typer.Option(help="Key of the text in .jsonl files")]
+LabelKeyOpt = Annotated[
+    Optional[str], typer.Option(help="Key of the label, for a model that depends on labels")
+]
 
 
 class Source(NamedTuple):

@@ -25,7 +25,7 @@ from .common import (
     to_json,
     told_errors,
 )
-from .inputs import Source, read_sources
+from .inputs import FilesArg, LabelKeyOpt, PerOpt, Source, StdinFormatOpt, TextKeyOpt, read_sources
 from .progress import bar
 
 if TYPE_CHECKING:  # it would be imported at each of spaCy's commands
@@ -38,22 +38,11 @@ N_DRAWN = 3
 @rnn_cli.command("surprisal")
 def surprisal_cli(
     model: ModelArg,
-    files: Annotated[
-        Optional[List[str]],
-        typer.Argument(
-            metavar="FILES",
-            help=".txt, .jsonl, .spacy, also as .gz or .bz2, or folders; - or none for stdin",
-        ),
-    ] = None,
-    per: Annotated[str, typer.Option(help="A document in a .txt file: 'line' or 'file'")] = "line",
-    stdin_format: Annotated[
-        str,
-        typer.Option("--stdin-format", help="What is read from standard input: 'txt' or 'jsonl'"),
-    ] = "txt",
-    text_key: Annotated[str, typer.Option(help="Key of the text in .jsonl files")] = "text",
-    label_key: Annotated[
-        Optional[str], typer.Option(help="Key of the label, for a model that depends on labels")
-    ] = None,
+    files: FilesArg = None,
+    per: PerOpt = "line",
+    stdin_format: StdinFormatOpt = "txt",
+    text_key: TextKeyOpt = "text",
+    label_key: LabelKeyOpt = None,
     html: Annotated[
         Optional[Path], typer.Option("--html", "-o", help="Write a picture to this file instead")
     ] = None,

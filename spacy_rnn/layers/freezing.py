@@ -122,8 +122,11 @@ def is_constant(Xr: Ragged) -> bool:
 def no_gradient(ops: Ops, Xr: Ragged, width: int) -> Ragged:
     """What stands for the gradient of constant rows, for layers that pass it on or add to it.
 
-    RETURNS (Ragged): (n_rows, width) Zeros.
+    RETURNS (Ragged): (n_rows, width) Zeros; the rows themselves if they are numbers of units, (n,),
+        which have no gradient.
     """
+    if Xr.dataXd.ndim == 1:
+        return Xr
     return Ragged(ops.alloc2f(Xr.dataXd.shape[0], width), Xr.lengths)
 
 

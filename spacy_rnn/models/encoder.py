@@ -90,6 +90,9 @@ def RNNEncoder(
     model = with_ragged(layers[0] if depth == 1 else stack(*layers))
     model.set_dim("nO", width)
     model.attrs["bidirectional"] = bidirectional
+    if bidirectional:
+        # The column from which on each text was read from its end; pooling needs to know.
+        model.attrs["reverse_from"] = width // 2
     return model
 
 

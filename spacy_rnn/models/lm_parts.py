@@ -32,17 +32,17 @@ def parts(model: Model[InT, OutT]) -> Parts:
     return Parts(*model.layers)
 
 
-def embedding_of(model: Model[InT, OutT]) -> Model[Ragged, Ragged]:
+def embedding_of(model: Model[InT, Any]) -> Model[Ragged, Ragged]:
     """RETURNS (Model[Ragged, Ragged]): The embedding of the units."""
     return cast(Model[Ragged, Ragged], model.layers[0].layers[0])
 
 
-def vocabulary_of(model: Model[InT, OutT]) -> Vocabulary:
+def vocabulary_of(model: Model[InT, Any]) -> Vocabulary:
     """RETURNS (Vocabulary): The units that the model knows."""
     return cast(Vocabulary, model.attrs["vocabulary"])
 
 
-def is_backward(model: Model[InT, OutT]) -> bool:
+def is_backward(model: Model[InT, Any]) -> bool:
     """RETURNS (bool): Whether the model reads each text from its end."""
     return bool(model.attrs.get("backward", False))
 

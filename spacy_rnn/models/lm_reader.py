@@ -8,10 +8,11 @@ from thinc.api import Model
 from thinc.types import Floats2d, Ragged
 
 from ..layers.embedding import add_rows
-from ..layers.freezing import constant, frozen_prefix
+from ..layers.freezing import constant, is_frozen
 from ..layers.ragged import to_list, to_ragged
+from ..layers.stack import stack
 from ..layers.state import run
-from .lm_parts import parts
+from .lm_parts import embedding_of, is_backward, parts, vocabulary_of
 from .reading import pieces
 from .vocabulary import END, Vocabulary
 
@@ -31,25 +32,25 @@ def lm_reader(language_model: Model[InT, Any], frozen: bool) -> Model[InT, OutT]
         has read the token and all before it; of a backward model, all behind it.
     """
     attrs = language_model.attrs
-    encoder = parts(language_model).encoder
-    direction = "backward" if attrs["backward"] else "forward"
+    encoder = stack(*parts(language_model).encoder.layers)
+    direction = "backward" if is_backward(language_model) else "forward"
     level = 0
     for node in encoder.layers:
         if "recurrence" in node.attrs:
             level += 1
             node.name = f"{direction}.{attrs['cell']}.{level}"
-        elif node.has_param("E") is not False:
+        elif node.name == "embedding":
             node.name = f"{direction}.embedding"
     return Model(
         f"lm_reader.{direction}",
         forward,
         init=init,
-        dims={"nO": _last_width(encoder)},
+        dims={"nO": encoder.layers[-1].get_dim("nO")},
         # By place, not by reference: Model.copy() does not keep references.
         layers=[encoder],
         attrs={
-            "vocabulary": attrs["vocabulary"],
-            "backward": attrs["backward"],
+            "vocabulary": vocabulary_of(language_model),
+            "backward": is_backward(language_model),
             "always_frozen": frozen,
             "has_language_model": False,
         },
@@ -61,23 +62,18 @@ def init(model: Model[InT, OutT], X: Any = None, Y: Any = None) -> None:
     words of the sample."""
     if model.attrs["has_language_model"]:
         return
-    vocabulary = vocabulary_of_reader(model)
+    vocabulary = vocabulary_of(model)
     if not vocabulary.units:
         learned = Vocabulary.learn(vocabulary.kind, X or [], min_freq=1, attr=vocabulary.attr)
         set_reader_vocabulary(model, learned)
     model.layers[0].initialize()
 
 
-def vocabulary_of_reader(model: Model[InT, OutT]) -> Vocabulary:
-    """RETURNS (Vocabulary): The units that the reader knows."""
-    return cast(Vocabulary, model.attrs["vocabulary"])
-
-
 def set_reader_vocabulary(model: Model[InT, OutT], vocabulary: Vocabulary) -> None:
     """Give a reader other units. Its table of vectors is to be set after it."""
     model.attrs["vocabulary"] = vocabulary
     # Not set_dim, which refuses to change the dims of a layer that has weights.
-    model.layers[0].layers[0]._dims["nV"] = len(vocabulary)
+    embedding_of(model)._dims["nV"] = len(vocabulary)
 
 
 class Reading(NamedTuple):
@@ -129,34 +125,23 @@ def lay_out(vocabulary: Vocabulary, docs: InT, backward: bool) -> Reading:
 def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, Callable]:
     ops, encoder = model.ops, model.layers[0]
     width = model.get_dim("nO")
-    reading = lay_out(vocabulary_of_reader(model), docs, model.attrs["backward"])
+    reading = lay_out(vocabulary_of(model), docs, is_backward(model))
     n_tokens = ops.asarray1i(cast(Any, reading.n_tokens))
-    n_frozen = frozen_prefix(encoder.layers)
-    # Behind the last layer comes no dropout of the language model's: the head has its own.
-    if not is_train or model.attrs["always_frozen"] or n_frozen == len(encoder.layers):
+    if not is_train or model.attrs["always_frozen"] or is_frozen(encoder):
         Y = _predict(encoder, reading, width)
         return to_list(Ragged(Y, n_tokens), width), lambda dYs: []
-    ids = ops.asarray1i(cast(Any, reading.ids))
-    Hr: Any = Ragged(ids, ops.asarray1i(cast(Any, reading.lengths)))
-    callbacks: List[Callable[[Ragged], Ragged]] = []
-    for i, layer in enumerate(encoder.layers):
-        if i < n_frozen:
-            # Dropout between frozen layers stays on, as it has no weights to learn.
-            Hr = layer(Hr, not layer.param_names and not layer.layers)[0]
-        else:
-            Hr, callback = layer(constant(Hr, n_frozen > 0 and i == n_frozen), True)
-            callbacks.append(callback)
+    # Marked, so that frozen layers at the bottom cost no backward pass.
+    ids, lengths = (ops.asarray1i(cast(Any, part)) for part in (reading.ids, reading.lengths))
+    Xr = constant(Ragged(ids, lengths))
+    Hr, backprop_encoder = encoder(Xr, True)
     H = cast(Floats2d, Hr.dataXd)
     rows = ops.asarray1i(cast(Any, reading.rows))
-    lengths = Hr.lengths
 
     def backprop(dYs: OutT) -> InT:
         dY = cast(Any, to_ragged(ops, dYs).dataXd).reshape(-1, width)
         dH = ops.xp.zeros_like(H)
         add_rows(ops, dH, rows, dY)
-        dHr: Any = Ragged(dH, lengths)
-        for callback in reversed(callbacks):
-            dHr = callback(dHr)
+        backprop_encoder(Ragged(dH, lengths))
         return []
 
     return to_list(Ragged(H[rows], n_tokens), width), backprop
@@ -179,7 +164,3 @@ def _predict(encoder: Model[Ragged, Ragged], reading: Reading, width: int) -> Fl
         found = numpy.nonzero(wanted[places] == piece.rows)[0]
         kept[ops.xp.asarray(places[found])] = Hr.dataXd[ops.xp.asarray(found)]
     return cast(Floats2d, kept[ops.xp.asarray(source.reshape(-1))])
-
-
-def _last_width(encoder: Model[Ragged, Ragged]) -> int:
-    return cast(int, encoder.layers[-1].get_dim("nO"))

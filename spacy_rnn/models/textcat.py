@@ -253,8 +253,6 @@ def _first_reversed_column(tok2vec: Model[Any, Any]) -> Optional[int]:
     for node in tok2vec.walk():
         if "reverse_from" in node.attrs:
             return cast(int, node.attrs["reverse_from"])
-        if node.name.startswith("with_ragged") and node.attrs.get("bidirectional"):
-            return cast(int, node.get_dim("nO")) // 2
     return None
 
 

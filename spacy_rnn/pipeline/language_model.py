@@ -28,6 +28,7 @@ from thinc.types import Floats1d
 from tqdm import tqdm
 
 from ..errors import Errors, Warnings
+from ..models.grow import grow_model
 from ..models.lm_parts import (
     embedding_of,
     is_backward,
@@ -43,7 +44,6 @@ from ..training.gradients import scale_gradients
 from ..training.steps import StepStats, finish_update
 from .condition import VECTOR, condition_state, learn_condition, vector_of
 from .doc_maker import DocMaker
-from .grow import grow_model
 from .lm_batch import make_batch
 from .lm_saving import SavedLanguageModel
 from .stream_states import StreamStates

@@ -9,10 +9,11 @@ from thinc.api import Model
 
 from ..errors import Errors
 from ..layers.state import recurrent_layers
-from ..models.lm_parts import parts, vocabulary_of
+from ..models.grow import remap_rows
+from ..models.lm_parts import is_backward, parts, vocabulary_of
 from ..models.lm_reader import set_reader_vocabulary
 from ..models.lm_tok2vec import readers_of
-from ..models.vocabulary import UNKNOWN, Vocabulary, match_units
+from ..models.vocabulary import Vocabulary
 
 PathT = Union[str, Path]
 FACTORY = "rnn_lm"
@@ -30,7 +31,8 @@ def init_from_lm(
     Into a `spacy-rnn.LanguageModelTok2Vec.v1` go the embedding, the recurrent layers and the
     vocabulary. Into an `rnn_lm`, which keeps the vocabulary that it has learned from its own texts,
     go the recurrent layers, and the rows of the words that both know: found by their strings, never
-    by their numbers. Words that are new to the language model begin as its unknown one.
+    by their numbers. Words that are new to the language model begin as its unknown one, and as less
+    probable than any other.
 
     component (str): The component. If others listen to it, they all read by these weights.
     forward (Optional[Union[str, Path]]): A forward language model: the folder of a pipeline with an
@@ -98,7 +100,7 @@ def _targets(nlp: Language, component: str, given: Dict[str, PathT]) -> Dict[str
     if not readers:
         path = " and ".join(str(path) for path in given.values()) or "a language model"
         raise ValueError(Errors.E096.format(component=component, path=path))
-    targets = {"backward" if r.attrs["backward"] else "forward": r for r in readers}
+    targets = {"backward" if is_backward(r) else "forward": r for r in readers}
     if set(targets) != set(given):
         found = " and ".join(given) or "no language model"
         expected = " and ".join(targets)
@@ -122,7 +124,7 @@ def describe(model: Model[Any, Any]) -> Dict[str, Any]:
     return {
         "unit": vocabulary.kind,
         "attr": vocabulary.attr,
-        "backward": bool(model.attrs["backward"]),
+        "backward": is_backward(model),
         "condition": model.attrs.get("condition") or None,
         "cell": ", ".join(dict.fromkeys(node.attrs["recurrence"] for node in cells)),
         "window": max(node.attrs["window"] for node in cells),
@@ -154,14 +156,14 @@ def _begin_reader(source: Model[Any, Any], target: Model[Any, Any]) -> None:
 
 
 def _begin_language_model(source: Model[Any, Any], target: Model[Any, Any]) -> None:
-    _copy_params(_pairs(source, target)[1:])
-    old, new = vocabulary_of(source), vocabulary_of(target)
-    _copy_rows(_encoder(source).layers[0], _encoder(target).layers[0], "E", old, new)
-    from_output, to_output = parts(source).output, parts(target).output
+    # The source was loaded for this alone, so it may be changed.
+    remap_rows(source, vocabulary_of(source), vocabulary_of(target))
+    _copy_params(_pairs(source, target))
+    theirs, ours = parts(source).output, parts(target).output
     for param in ("W", "b"):
         # Clusters of rare words have their own tables in some settings: these begin anew.
-        if _has_rows(from_output, param, len(old)) and _has_rows(to_output, param, len(new)):
-            _copy_rows(from_output, to_output, param, old, new)
+        if _shape(theirs, param) == _shape(ours, param) is not None:
+            _set_param(ours, param, theirs.get_param(param))
 
 
 def _pairs(
@@ -178,19 +180,8 @@ def _copy_params(pairs: List[Tuple[Model[Any, Any], Model[Any, Any]]]) -> None:
             _set_param(ours, param, theirs.get_param(param))
 
 
-def _copy_rows(
-    theirs: Model[Any, Any], ours: Model[Any, Any], param: str, old: Vocabulary, new: Vocabulary
-) -> None:
-    """Take over the rows of a table by the strings of the units."""
-    new_rows, old_rows = match_units(old, new)
-    table: Any = theirs.get_param(param)
-    rows = table[UNKNOWN][None].repeat(len(new), axis=0)
-    rows[new_rows] = table[old_rows]
-    _set_param(ours, param, rows)
-
-
-def _has_rows(node: Model[Any, Any], param: str, n_rows: int) -> bool:
-    return param in node.param_names and len(node.get_param(param)) == n_rows
+def _shape(node: Model[Any, Any], param: str) -> Optional[Tuple[int, ...]]:
+    return tuple(node.get_param(param).shape) if param in node.param_names else None
 
 
 def _set_param(node: Model[Any, Any], param: str, value: Any) -> None:

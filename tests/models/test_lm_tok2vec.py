@@ -8,6 +8,7 @@ import spacy
 from spacy.tokens import Doc
 from thinc.api import Adam, Model, Ragged, fix_random_seed, set_dropout_rate
 
+from spacy_rnn.layers.freezing import freeze
 from spacy_rnn.layers.state import run
 from spacy_rnn.models import reading
 from spacy_rnn.models.language_model import LanguageModel
@@ -165,6 +166,32 @@ def test_frozen_vectors_learn_nothing_and_know_no_dropout(docs: List[Doc]) -> No
         for param in node.param_names:
             assert not node.has_grad(param)
             numpy.testing.assert_array_equal(before[node.id, param], node.get_param(param))
+
+
+@pytest.mark.parametrize("n_frozen", [1, 2])
+def test_layers_above_frozen_ones_get_the_same_gradients(n_frozen: int, docs: List[Doc]) -> None:
+    gradients: List[Dict[Any, Any]] = []
+    for is_partly_frozen in (False, True):
+        model = make(docs, depth=2)
+        for reader in readers_of(model) if is_partly_frozen else []:
+            learners = [layer for layer in reader.layers[0].layers if layer.param_names]
+            for layer in learners[:n_frozen]:
+                freeze(layer)
+        Ys, backprop = model.begin_update(docs)
+        backprop([numpy.cos(Y) for Y in Ys])
+        gradients.append(
+            {
+                (node.name, param): node.get_grad(param)
+                for node in model.walk()
+                for param in node.param_names
+                if node.has_grad(param)
+            }
+        )
+    whole, upper = gradients
+    assert len({name for name, _ in whole}) == 6
+    assert len({name for name, _ in upper}) == 6 - 2 * n_frozen
+    for key, gradient in upper.items():
+        numpy.testing.assert_allclose(gradient, whole[key], atol=1e-5)
 
 
 def test_layers_can_be_told_apart_by_name(docs: List[Doc]) -> None:

@@ -13,9 +13,9 @@ from spacy.training import Example
 from spacy.training.loop import subdivide_batch
 from thinc.api import fix_random_seed
 
+from spacy_rnn.models.grow import remap_rows
 from spacy_rnn.models.lm_parts import set_vocabulary
 from spacy_rnn.models.vocabulary import END, UNKNOWN, Vocabulary
-from spacy_rnn.pipeline.grow import remap_rows
 from spacy_rnn.pipeline.surprisal import KEY, surprisals_of
 from spacy_rnn.training.optimizers import Adam
 from spacy_rnn.training.streams import batch_by_stream

@@ -160,6 +160,8 @@ def test_a_language_model_of_other_words_takes_over_rows_by_their_strings(
         for word in ("log", "sat", ".", "ran"):
             numpy.testing.assert_array_equal(ours[new.number(word)], theirs[old.number(word)])
         numpy.testing.assert_array_equal(ours[new.number("zebra")], theirs[1])
+    biases = parts(model).output.get_param("b")
+    assert biases[new.number("zebra")] < biases[new.number("log")]
     assert model.predict([nlp.make_doc("A cat sat.")])[0].shape == (5,)
 
 

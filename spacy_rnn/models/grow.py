@@ -6,8 +6,8 @@ from thinc.api import Model
 
 from ..errors import Errors
 from ..layers.adaptive_softmax import check_vocabulary_size, cluster_bounds
-from ..models.lm_parts import embedding_of, parts, set_vocabulary, vocabulary_of
-from ..models.vocabulary import UNKNOWN, Vocabulary, match_units
+from .lm_parts import embedding_of, parts, set_vocabulary, vocabulary_of
+from .vocabulary import UNKNOWN, Vocabulary, match_units
 
 
 def grow_model(name: str, model: Model[Any, Any], units: Iterable[str]) -> None:
