@@ -35,8 +35,8 @@ class Budget(NamedTuple):
 BUDGETS: Dict[str, Budget] = {
     "sentences": Budget(epochs=20, evals=20, patience=6),
     "mr": Budget(epochs=10, evals=20, patience=6),
-    "imdb": Budget(epochs=3, evals=6, patience=3),
-    "r8": Budget(epochs=10, evals=20, patience=5),
+    "imdb": Budget(epochs=2, evals=6, patience=3),
+    "r8": Budget(epochs=10, evals=20, patience=6),
     "20news": Budget(epochs=5, evals=5, patience=2),
     TIME: Budget(epochs=10, evals=10, patience=0),
 }

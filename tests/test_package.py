@@ -91,11 +91,13 @@ def run_architecture(function):
         "RNNEncoder": ("lstm", 6, 1),
         "HashEmbed": (6, ["NORM"], [50], False),
         "TextCatRNN": (embed(6, ["NORM"], [50], False), True),
+        "NgramLinear": (True,),
         "LanguageModelTok2Vec": (language_model("char", width=3),),
     }
     model = function(*arguments[function.__name__])
     X = docs if function.__name__ != "RNNEncoder" else [numpy.ones((2, 4), "f")]
-    model.initialize(X=X, Y=numpy.zeros((2, 2), "f") if function.__name__ == "TextCatRNN" else None)
+    has_labels = function.__name__ in ("TextCatRNN", "NgramLinear")
+    model.initialize(X=X, Y=numpy.zeros((2, 2), "f") if has_labels else None)
     for node in model.walk():
         if "has_language_model" in node.attrs:
             node.attrs["has_language_model"] = True  # or training it would warn

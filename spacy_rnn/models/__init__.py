@@ -3,6 +3,7 @@
 from .embed import HashEmbed
 from .encoder import RNNEncoder
 from .language_model import LanguageModel
+from .ngrams import NgramLinear
 from .textcat import TextCatRNN
 
-__all__ = ["HashEmbed", "LanguageModel", "RNNEncoder", "TextCatRNN"]
+__all__ = ["HashEmbed", "LanguageModel", "NgramLinear", "RNNEncoder", "TextCatRNN"]

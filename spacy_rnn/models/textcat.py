@@ -14,6 +14,7 @@ from ..layers.ops import without_blis
 from ..layers.pooling import pool
 from ..layers.ragged import to_list, to_ragged
 from ..layers.threads import one_blas_thread
+from . import ngrams
 
 InT = List[Doc]
 OutT = Floats2d
@@ -53,8 +54,9 @@ def TextCatRNN(
     pooling (Sequence[str]): Some of "last" (the state that has read the whole text, in both
         directions), "mean", "max" and "attention"; joined side by side.
     hidden_width (Optional[int]): Width of a maxout layer before the output, or None for none.
-    linear_model (Optional[Model[List[Doc], Floats2d]]): A `spacy.TextCatBOW.v3` with
-        no_output_layer = true, which votes at the logits. Worth it below 100,000 texts.
+    linear_model (Optional[Model[List[Doc], Floats2d]]): A `spacy-rnn.NgramLinear.v1`, or a
+        `spacy.TextCatBOW.v3` with no_output_layer = true, which votes at the logits. Worth it below
+        100,000 texts.
     dropout (float): Initial rate on the pooled vector; `spacy train` sets it to [training] dropout.
     nO (Optional[int]): Number of labels; inferred by the component.
     network_share (Optional[float]): With a linear model: what the logits of the network count in
@@ -221,8 +223,8 @@ def resize_output(model: Model[InT, OutT], new_nO: int) -> Model[InT, OutT]:
     # Each part by itself must leave the old labels their probability, if it learns by itself.
     has_share = model.attrs.get("network_share") is not None
     bias = NEW_LABEL_BIAS["multi_label" if model.attrs["multi_label"] else "exclusive"]
-    for linear_model in model.layers[4:]:
-        _resize_linear_model(linear_model, new_nO, bias if has_share else 0.0)
+    for i, linear_model in enumerate(model.layers[4:], 4):
+        model.layers[i] = _resize_linear_model(linear_model, new_nO, bias if has_share else 0.0)
     return model
 
 
@@ -264,9 +266,13 @@ def _check_linear_model(linear_model: Model[Any, Any], exclusive_classes: bool) 
         raise ValueError(Errors.E017)
 
 
-def _resize_linear_model(linear_model: Model[Any, Any], new_nO: int, bias: float = 0.0) -> None:
-    """The linear model's own `resize_output` remembers one layer, which may belong to the model
+def _resize_linear_model(
+    linear_model: Model[Any, Any], new_nO: int, bias: float = 0.0
+) -> Model[Any, Any]:
+    """spaCy's own `resize_output` remembers one layer, which may belong to the model
     that this one was copied from. So look the layer up."""
+    if linear_model.name == ngrams.NAME:
+        return ngrams.resize(linear_model, new_nO, bias)
     for node in linear_model.walk():
         if "resize_layer" in node.attrs:
             old_nO = node.layers[0].maybe_get_dim("nO")
@@ -279,3 +285,4 @@ def _resize_linear_model(linear_model: Model[Any, Any], new_nO: int, bias: float
             linear_model.set_ref("output_layer", sparse)
             break
     linear_model.set_dim("nO", new_nO, force=True)
+    return linear_model

@@ -12,6 +12,7 @@ from ..errors import Errors, number_error
 from ..layers.ops import without_blis
 from ..layers.ragged import to_list, to_ragged
 from ..layers.threads import one_blas_thread
+from ..models import ngrams
 from ..models.textcat import logit_shares
 from .explanation import METHODS, Explanation
 from .path_integral import MIN_STEPS, integrate
@@ -160,16 +161,16 @@ def _integrated_gradients(
 ) -> Tuple[numpy.ndarray, float, float]:
     """RETURNS (Tuple[Floats1d, float, float]): The attributions, the score, and the baseline."""
     embed, encode = _split_tok2vec(name, model.layers[0])
-    ngrams, bias = _ngram_attributions(name, model, doc, weights)
+    linear, bias = _ngram_attributions(name, model, doc, weights)
     head = _Head(model, weights * logit_shares(model)[0], encode)
     if not len(doc):
         score = head.score_nothing()
-        return ngrams, score, score
+        return linear, score, score
     rows = embed.predict([doc])
     if not _is_rows(rows, len(doc)):
         raise ValueError(Errors.E080.format(name=name, found=f"an embedding '{embed.name}'"))
     values, start, end = integrate(_Path(head, rows[0]), n_steps)
-    return values + ngrams, end + bias + float(ngrams.sum()), start + bias
+    return values + linear, end + bias + float(linear.sum()), start + bias
 
 
 def _split_tok2vec(name: str, tok2vec: Model[Any, Any]) -> Tuple[Model[Any, Any], Model[Any, Any]]:
@@ -229,23 +230,38 @@ def _ngram_attributions(
     values = numpy.zeros((len(doc),), dtype="float64")
     if len(model.layers) < 5 or not len(doc):
         return values, 0.0
-    nodes = {node.name: node for node in model.layers[4].walk()}
+    weights = cast(Floats1d, weights * logit_shares(model)[1])
+    bias, votes = _votes(name, model.layers[4], doc)
+    for n, each in votes:
+        shares = each @ weights / n
+        for i in range(n):
+            values[i : i + len(shares)] += shares
+    return values, float(bias @ weights)
+
+
+def _votes(
+    name: str, linear_model: Model[List[Doc], Floats2d], doc: Doc
+) -> Tuple[numpy.ndarray, List[Tuple[int, numpy.ndarray]]]:
+    """RETURNS (Tuple[Floats1d, List[Tuple[int, Floats2d]]]): (n_labels,) What the linear model says
+    of no n-gram at all; and for each length of n-grams what each of them adds, from the first token
+    on, (n_ngrams, n_labels)."""
+    if linear_model.name == ngrams.NAME:
+        bias = to_numpy(linear_model.get_param("b")).astype("float64")
+        return bias, list(ngrams.ngram_votes(linear_model, doc))
+    nodes = {node.name: node for node in linear_model.walk()}
     extract, sparse = nodes.get("extract_ngrams"), nodes.get("sparse_linear")
     if extract is None or sparse is None:
-        found = f"a linear model '{model.layers[4].name}'"
+        found = f"a linear model '{linear_model.name}'"
         raise ValueError(Errors.E081.format(name=name, found=found))
-    weights = cast(Floats1d, weights * logit_shares(model)[1])
-    bias = to_numpy(sparse.get_param("b")).astype("float64")
-    words: Any = model.ops.asarray(doc.to_array([extract.attrs["attr"]]))  # type: ignore[arg-type]
+    bias, votes = to_numpy(sparse.get_param("b")).astype("float64"), []
+    words: Any = linear_model.ops.asarray(doc.to_array([extract.attrs["attr"]]))  # type: ignore[arg-type]
     for n in range(1, min(extract.attrs["ngram_size"], len(doc)) + 1):
-        keys = words if n == 1 else model.ops.ngrams(n, words)
+        keys = words if n == 1 else linear_model.ops.ngrams(n, words)
         # Each n-gram as a text of its own.
-        ones = model.ops.xp.ones((len(keys),), dtype="float32")
-        votes, _ = sparse((keys, ones, ones.astype("int32")), is_train=False)
-        shares = (to_numpy(votes).astype("float64") - bias) @ weights / n
-        for i in range(n):
-            values[i : i + len(keys)] += shares
-    return values, float(bias @ weights)
+        ones = linear_model.ops.xp.ones((len(keys),), dtype="float32")
+        found, _ = sparse((keys, ones, ones.astype("int32")), is_train=False)
+        votes.append((n, to_numpy(found).astype("float64") - bias))
+    return bias, votes
 
 
 def _attention(
@@ -255,14 +271,14 @@ def _attention(
     tok2vec, pool = model.layers[:2]
     if "attention" not in pool.attrs["pooling"]:
         raise ValueError(Errors.E083.format(name=name, pooling=", ".join(pool.attrs["pooling"])))
-    ngrams, bias = _ngram_attributions(name, model, doc, weights)
+    linear, bias = _ngram_attributions(name, model, doc, weights)
     head = _Head(model, weights * logit_shares(model)[0])
     if not len(doc):
-        return ngrams, head.score_nothing()
+        return linear, head.score_nothing()
     rows = tok2vec.predict([doc])
     xp = get_array_module(rows[0])
     products = rows[0] @ pool.get_param("Q")
     shares = xp.exp(products - products.max())
     scores, _ = head.score(rows)
     values = to_numpy(shares / shares.sum()).astype("float64")
-    return values, float(scores[0]) + bias + float(ngrams.sum())
+    return values, float(scores[0]) + bias + float(linear.sum())

@@ -60,11 +60,12 @@ residual = false
 layer_norm = false
 
 [model.linear_model]
-@architectures = "spacy.TextCatBOW.v3"
+@architectures = "spacy-rnn.NgramLinear.v1"
 exclusive_classes = true
-length = 262144
 ngram_size = 2
-no_output_layer = true
+length = 262144
+attr = "NORM"
+scale = 7.0
 """
 DEFAULT_MODEL = Config().from_str(default_model_config)["model"]
 

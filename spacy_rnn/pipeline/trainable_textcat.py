@@ -1,18 +1,32 @@
 """What both text categorizers share: loss, updates, prediction, checks of what is loaded."""
 
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union, cast
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+    cast,
+)
 
 import numpy
 import srsly
 from spacy.pipeline.textcat import TextCategorizer
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
+from spacy.util import minibatch
 from thinc.api import NumpyOps, Optimizer, set_dropout_rate, to_numpy
 from thinc.types import Floats2d
 
 from ..calibration import is_temperature, temper
 from ..errors import Errors, number_error
+from ..models import ngrams
 from ..models.textcat import Backprop
 from ..training.steps import StepStats, finish_update
 from .cross_entropy import (
@@ -33,6 +47,9 @@ from .loading import (
     file_digest,
     structure,
 )
+
+# Docs whose n-grams are counted at once.
+COUNT_BATCH = 256
 
 
 class CrossEntropyTextcat(TextCategorizer):
@@ -66,6 +83,18 @@ class CrossEntropyTextcat(TextCategorizer):
         self.cfg["label_weights"] = resolve_class_weights(
             self.name, setting, self.labels, counts, self.exclusive
         )
+        for node in self.model.walk():
+            if node.name == ngrams.NAME:
+                ngrams.count_ngrams(node, self._batches_with_truths(get_examples))
+
+    def _batches_with_truths(
+        self, get_examples: Callable[[], Iterable[Example]]
+    ) -> Iterator[Tuple[List[Doc], numpy.ndarray, numpy.ndarray]]:
+        """YIELDS (Tuple[List[Doc], Floats2d, Floats2d]): Docs, truths, and 1 where these are
+        known."""
+        for batch in minibatch(get_examples(), COUNT_BATCH):
+            truths, known = self._examples_to_truth(batch)
+            yield [eg.predicted for eg in batch], to_numpy(truths), known
 
     def predict(self, docs: Iterable[Doc]) -> Floats2d:
         """Score a batch of docs, without changing them, at the temperature in `cfg`.

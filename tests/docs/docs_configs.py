@@ -77,6 +77,10 @@ def check_block(name: str, block: Dict[str, Any], value: Any) -> None:
         docs = sample_docs()
         Ys = run_model(value, docs)
         assert [Y.shape for Y in Ys] == [(len(doc), value.get_dim("nO")) for doc in docs]
+    elif kind == "@architectures" and name == "linear_model":
+        docs = sample_docs()
+        value.set_dim("nO", 2)
+        assert run_model(value, docs).shape == (len(docs), 2)
     elif kind == "@architectures" and name == "model":
         docs = sample_docs()
         truths = numpy.eye(2, dtype="f")[[0, 1, 1, 0]]

@@ -15,6 +15,7 @@ from thinc.api import Config, Model, fix_random_seed
 
 from spacy_rnn.layers.ragged import to_ragged
 from spacy_rnn.models.encoder import CELLS
+from spacy_rnn.models.ngrams import ngram_votes
 from spacy_rnn.models.textcat import TextCatRNN, logit_shares
 from spacy_rnn.pipeline.explain import label_weights
 from spacy_rnn.pipeline.path_integral import MIN_STEPS, integrate
@@ -169,6 +170,25 @@ def test_ngrams_are_shared_out_to_their_tokens_exactly():
     nlp = make()
     textcat = nlp.get_pipe("textcat")
     textcat.model.layers[3].layers[0].get_param("W")[:] = 0.0  # the network is silent
+    weights = label_weights(0, len(LABELS), multi_label=False) * logit_shares(textcat.model)[1]
+    doc = nlp("what a lovely day")
+    singles, pairs = (votes @ weights for _, votes in ngram_votes(textcat.model.layers[4], doc))
+    befores, afters = [0.0, *pairs], [*pairs, 0.0]
+    expected = [
+        single + (before + after) / 2 for single, before, after in zip(singles, befores, afters)
+    ]
+    found = textcat.explain(doc, label="POSITIVE")
+    assert_allclose(found.attributions, expected, atol=1e-6)
+    assert abs(pairs[-1]) > 1e-3
+    assert abs(found.error) < 1e-6
+
+
+def test_ngrams_of_spacys_linear_model_are_shared_out_exactly():
+    bow = {"@architectures": "spacy.TextCatBOW.v3", "exclusive_classes": True, "ngram_size": 2}
+    bow.update(no_output_layer=True, length=1024)
+    nlp = make(linear_model=bow)
+    textcat = nlp.get_pipe("textcat")
+    textcat.model.layers[3].layers[0].get_param("W")[:] = 0.0
     linear = textcat.model.layers[4]
     bias = linear.get_ref("output_layer").get_param("b")
     weights = label_weights(0, len(LABELS), multi_label=False) * logit_shares(textcat.model)[1]
