@@ -266,7 +266,8 @@ class Errors(metaclass=_WithCodes):
     )
     E080 = (
         "Cannot explain '{name}' by integrated gradients: they need a tok2vec that first embeds "
-        "each token and then encodes them, as spacy.Tok2Vec.v2 does, but found {found}. A listener "
+        "each token and then encodes them, as spacy.Tok2Vec.v2 does, or a "
+        "spacy-rnn.LanguageModelTok2Vec.v1, but found {found}. A listener "
         "becomes one by nlp.replace_listeners('tok2vec', '{name}', ['model.tok2vec'])."
     )
     E081 = (

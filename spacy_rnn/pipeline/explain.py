@@ -13,6 +13,8 @@ from ..layers.ops import without_blis
 from ..layers.ragged import to_list, to_ragged
 from ..layers.threads import one_blas_thread
 from ..models import ngrams
+from ..models.lm_path import Embedded, embed_units
+from ..models.lm_tok2vec import read
 from ..models.textcat import logit_shares
 from .explanation import METHODS, Explanation
 from .path_integral import MIN_STEPS, integrate
@@ -160,24 +162,33 @@ def _integrated_gradients(
     name: str, model: Model[List[Doc], Floats2d], doc: Doc, weights: Floats1d, n_steps: int
 ) -> Tuple[numpy.ndarray, float, float]:
     """RETURNS (Tuple[Floats1d, float, float]): The attributions, the score, and the baseline."""
-    embed, encode = _split_tok2vec(name, model.layers[0])
     linear, bias = _ngram_attributions(name, model, doc, weights)
-    head = _Head(model, weights * logit_shares(model)[0], encode)
-    if not len(doc):
-        score = head.score_nothing()
+    embedded = _embed(name, model.layers[0], doc)
+    weights = weights * logit_shares(model)[0]
+    if embedded is None:
+        score = _Head(model, weights).score_nothing()
         return linear, score, score
+    path = _Path(_Head(model, weights, embedded.encode), embedded.rows)
+    values, start, end = integrate(path, n_steps)
+    by_token = numpy.bincount(embedded.tokens, weights=values, minlength=len(doc))
+    return by_token + linear, end + bias + float(linear.sum()), start + bias
+
+
+def _embed(name: str, tok2vec: Model[Any, Any], doc: Doc) -> Optional[Embedded]:
+    """RETURNS (Optional[Embedded]): The text, embedded; None if it has no tokens."""
+    # By what it does, not by its references, which Model.copy() does not keep.
+    is_chain = tok2vec._func is chain_forward and len(tok2vec.layers) == 2
+    if not is_chain and tok2vec._func is not read:
+        raise ValueError(Errors.E080.format(name=name, found=f"'{tok2vec.name}'"))
+    if not len(doc):
+        return None
+    if not is_chain:
+        return embed_units(tok2vec, doc)
+    embed, encode = tok2vec.layers
     rows = embed.predict([doc])
     if not _is_rows(rows, len(doc)):
         raise ValueError(Errors.E080.format(name=name, found=f"an embedding '{embed.name}'"))
-    values, start, end = integrate(_Path(head, rows[0]), n_steps)
-    return values + linear, end + bias + float(linear.sum()), start + bias
-
-
-def _split_tok2vec(name: str, tok2vec: Model[Any, Any]) -> Tuple[Model[Any, Any], Model[Any, Any]]:
-    # By what it does, not by its references, which Model.copy() does not keep.
-    if tok2vec._func is chain_forward and len(tok2vec.layers) == 2:
-        return tok2vec.layers[0], tok2vec.layers[1]
-    raise ValueError(Errors.E080.format(name=name, found=f"'{tok2vec.name}'"))
+    return Embedded(rows[0], numpy.arange(len(doc)), encode)
 
 
 def _is_rows(rows: Any, n_tokens: int) -> bool:
@@ -187,14 +198,14 @@ def _is_rows(rows: Any, n_tokens: int) -> bool:
 
 
 class _Path:
-    """The straight way from rows of zeros to the rows of a text.
+    """The straight way from rows of zeros to the embedded rows of a text.
 
     At the end the steps are as long as they are, but near zero they are short: there a layer norm,
     such as that of the hidden layer, may turn within a ten-thousandth of the way. The integral does
     not depend on it.
 
     head (_Head): Scores rows.
-    rows (Floats2d): (n_tokens, width)
+    rows (Floats2d): (n_rows, width)
     """
 
     def __init__(self, head: _Head, rows: Floats2d) -> None:
@@ -205,8 +216,8 @@ class _Path:
         """Look at places on the path, from 0 to 1.
 
         places (Floats1d): (n,)
-        RETURNS (Tuple[Floats1d, Floats2d]): The score there, (n,), and how fast each token changes
-            it, (n, n_tokens).
+        RETURNS (Tuple[Floats1d, Floats2d]): The score there, (n,), and how fast each row changes
+            it, (n, n_rows).
         """
         size = max(1, MAX_TOKENS // len(self._rows))
         scores, rates = [], []

@@ -15,8 +15,12 @@ from thinc.api import Config, Model, fix_random_seed
 
 from spacy_rnn.layers.ragged import to_ragged
 from spacy_rnn.models.encoder import CELLS
+from spacy_rnn.models.lm_parts import embedding_of
+from spacy_rnn.models.lm_reader import set_reader_vocabulary
+from spacy_rnn.models.lm_tok2vec import readers_of
 from spacy_rnn.models.ngrams import ngram_votes
 from spacy_rnn.models.textcat import TextCatRNN, logit_shares
+from spacy_rnn.models.vocabulary import Vocabulary
 from spacy_rnn.pipeline.explain import label_weights
 from spacy_rnn.pipeline.path_integral import MIN_STEPS, integrate
 
@@ -103,7 +107,67 @@ def score_of(cats: Dict[str, float], label: str, nlp: Language) -> float:
     return odds[label] - numpy.log1p(-cats[label])
 
 
+def make_over_language_models(unit: str, directions: Dict[str, int], frozen: bool) -> Language:
+    """RETURNS (Language): A classifier over language models of so many units each."""
+    fix_random_seed(0)
+    tok2vec = {
+        direction: {
+            "@architectures": "spacy-rnn.LanguageModel.v1",
+            "unit": unit,
+            "width": width,
+            "depth": 2,
+            "dropout": 0.2,
+            "embed_dropout": 0.1,
+            "weight_dropout": 0.2,
+            "backward": direction == "backward",
+        }
+        for direction, width in directions.items()
+    }
+    tok2vec.update({"@architectures": "spacy-rnn.LanguageModelTok2Vec.v1", "frozen": frozen})
+    nlp = spacy.blank("en")
+    model = {"tok2vec": tok2vec, "linear_model": {"length": 1024}}
+    nlp.add_pipe("rnn_textcat", name="textcat", config={"model": model})
+    for reader in readers_of(nlp.get_pipe("textcat").model):
+        reader.attrs["has_language_model"] = True  # or training it would warn
+    vocabulary = Vocabulary.learn(unit, [nlp.make_doc(text) for text, _ in TRAIN], min_freq=1)
+    for reader in readers_of(nlp.get_pipe("textcat").model):
+        set_reader_vocabulary(reader, vocabulary)
+        reader.layers[0].initialize()
+    train(nlp, 20)
+    return nlp
+
+
 # Completeness
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize(
+    "directions", [{"forward": 8}, {"backward": 8}, {"forward": 8, "backward": 6}]
+)
+@pytest.mark.parametrize("unit", ["word", "char"])
+def test_classifiers_over_language_models_are_explained(
+    unit: str, directions: Dict[str, int], frozen: bool
+) -> None:
+    nlp = make_over_language_models(unit, directions, frozen)
+    for text in TEXTS:
+        check_complete(nlp, text)
+
+
+def test_language_models_share_out_to_the_tokens_that_units_are_of() -> None:
+    """Where the network reads one unit only, its token has all."""
+    nlp = make_over_language_models("char", {"forward": 8, "backward": 6}, frozen=False)
+    textcat = nlp.get_pipe("textcat")
+    textcat.model.layers[4].get_param("W")[:] = 0.0
+    for reader in readers_of(textcat.model):
+        table = embedding_of(reader).get_param("E")
+        number = reader.attrs["vocabulary"].encode(nlp.make_doc("h")).ids[0]
+        kept = table[number].copy()
+        table[2:] = 0.0  # beside the special symbols
+        table[number] = 1.0 + abs(kept)
+    found = textcat.explain(nlp("a lovely day I hate it"), label="POSITIVE")
+    values = dict(zip(found.tokens, found.attributions))
+    assert abs(values.pop("hate")) > 1e-4
+    assert_allclose(list(values.values()), 0.0, atol=1e-12)
 
 
 @pytest.mark.parametrize("text", TEXTS)
