@@ -6,10 +6,10 @@ python -m benchmarks.accuracy --sets mr,imdb --n-labels 100
 python -m benchmarks.accuracy --table
 
 Systems are trained on public data sets (python scripts/data.py fetch all), each with several seeds,
-all with the same budget. Every run is a file, and what is there is not done again.
+all with the same budget. Every run is a file, and what is there, or among the figures behind the
+page, is not done again.
 """
 
-import json
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated, Any, Dict, List, Sequence
@@ -18,7 +18,15 @@ import typer
 from wasabi import msg
 
 from .accuracy_bars import judge, summarize
-from .accuracy_runs import Places, Run, TrainingError, do_run, expected_seconds, find_result
+from .accuracy_runs import (
+    Places,
+    Run,
+    TrainingError,
+    do_run,
+    expected_seconds,
+    find_result,
+    read_results,
+)
 from .accuracy_sets import BUDGETS, TIME, find_sources
 from .accuracy_systems import DEFAULT, SPACY, SYSTEMS, TFIDF, missing_needs
 from .accuracy_tables import budget_table, fill_page, tables_of
@@ -69,7 +77,7 @@ def main(
     no_page: Annotated[bool, typer.Option("--no-page", help="Leave the page as it is")] = False,
 ) -> None:
     """Train and score the systems that are not done yet, and print and write all figures."""
-    places = Places(corpus, output.with_suffix(""), work)
+    places = Places(corpus, output.with_suffix(""), work, page.with_suffix(".json"))
     failed = False
     if not table:
         names = parse_names(systems, list(SYSTEMS), "--systems")
@@ -183,12 +191,6 @@ def do_all(todo: List[Run], places: Places, max_minutes: float, keep: bool) -> b
     return failed
 
 
-def read_results(places: Places) -> List[Dict[str, Any]]:
-    """RETURNS (List[Dict[str, Any]]): All that runs have written."""
-    paths = sorted(places.results.glob("*/*/*/*.json"))
-    return [json.loads(path.read_text("utf8")) for path in paths]
-
-
 def collect(places: Places) -> Dict[str, Any]:
     """RETURNS (Dict[str, Any]): What the file has: "machine", "systems" and what they are,
     "budgets", "sets" as `accuracy_bars.summarize` makes them, "bars" and "runs"."""
@@ -205,7 +207,8 @@ def collect(places: Places) -> Dict[str, Any]:
 
 
 def write_page(results: Dict[str, Any], page: Path) -> None:
-    """Fill the place of the tables, and draw the picture beside the page."""
+    """Fill the place of the tables, and put figures and picture beside the page."""
+    write_json(results, page.with_suffix(".json"))
     page.write_text(fill_page(page.read_text("utf8"), results), encoding="utf8")
     msg.good(f"Wrote the figures into {page}")
     try:

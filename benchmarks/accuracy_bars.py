@@ -37,8 +37,8 @@ def summarize(results: List[Dict[str, Any]]) -> SummaryT:
     results (List[Dict[str, Any]]): What the runs came to.
     RETURNS (Dict): By data set, number of labels ("all" or as a text) and system: the number of
         "runs", the "mean" of each figure, "deviation" (the standard deviation of accuracy and
-        macro-F1 over the seeds), "min" and "max" of the accuracy, and how many older runs, of
-        another setup, were left out ("outdated").
+        macro-F1 over the seeds), "min" and "max" of the accuracy, the accuracy "by_seed", and how
+        many older runs, of another setup, were left out ("outdated").
     """
     groups: Dict[Any, List[Dict[str, Any]]] = {}
     for found in sorted(results, key=lambda result: result["finished"]):
@@ -69,6 +69,7 @@ def _summarize(runs: List[Dict[str, Any]]) -> Dict[str, Any]:
         "deviation": deviations,
         "min": min(accuracies),
         "max": max(accuracies),
+        "by_seed": {found["seed"]: found["accuracy"] for found in runs},
     }
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from itertools import pairwise
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from tqdm import tqdm
 
@@ -26,6 +26,7 @@ from .accuracy_sets import (
     prepare,
 )
 from .accuracy_systems import SYSTEMS, System, base_config, fill, make_config
+from .accuracy_variants import VARIANTS
 from .speed import write_json
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "SPACY_RNN_NUM_THREADS")
@@ -51,11 +52,13 @@ class Places(NamedTuple):
     corpus (Path): Folder of the data sets.
     results (Path): Folder of the results, a file for each run.
     work (Path): Folder of trained pipelines, and of data sets that are made.
+    kept (Optional[Path]): A file of figures with further results, such as that behind the page.
     """
 
     corpus: Path
     results: Path
     work: Path
+    kept: Optional[Path] = None
 
 
 class Run(NamedTuple):
@@ -63,7 +66,7 @@ class Run(NamedTuple):
 
     data_set (str): A key of BUDGETS.
     n_labels (int): Labelled texts; 0 for all.
-    name (str): A key of SYSTEMS.
+    name (str): A key of SYSTEMS or VARIANTS.
     seed (int): The seed of training, and of the sample if there are few labels.
     max_steps (int): So many updates at most, to see that all works; 0 for no such limit.
     """
@@ -77,7 +80,7 @@ class Run(NamedTuple):
     @property
     def system(self) -> System:
         """RETURNS (System): What is trained."""
-        return SYSTEMS[self.name]
+        return {**VARIANTS, **SYSTEMS}[self.name]
 
     @property
     def title(self) -> str:
@@ -97,12 +100,26 @@ class Run(NamedTuple):
 
 def find_result(run: Run, places: Places) -> Optional[Dict[str, Any]]:
     """RETURNS (Optional[Dict[str, Any]]): What the run came to, if nothing has changed since."""
-    path = run.file(places)
-    if not path.exists():
-        return None
+    key = (run.data_set, run.n_labels, run.name, run.seed)
+    found = [result for result in read_results(places) if key_of(result) == key]
+    return found[0] if found and found[0]["setup"] == setup_digest(run, places) else None
+
+
+def read_results(places: Places) -> List[Dict[str, Any]]:
+    """RETURNS (List[Dict[str, Any]]): What runs came to, of each the latest."""
     # Not by srsly, whose floats are not always those that were written.
-    found: Dict[str, Any] = json.loads(path.read_text("utf8"))
-    return found if found["setup"] == setup_digest(run, places) else None
+    results: List[Dict[str, Any]] = []
+    if places.kept is not None and places.kept.exists():
+        results += json.loads(places.kept.read_text("utf8"))["runs"]
+    paths = sorted(places.results.glob("*/*/*/*.json"))
+    results += [json.loads(path.read_text("utf8")) for path in paths]
+    results.sort(key=lambda result: result["finished"])
+    return list({key_of(result): result for result in results}.values())
+
+
+def key_of(result: Dict[str, Any]) -> Tuple[str, int, str, int]:
+    """RETURNS (Tuple[str, int, str, int]): What tells the runs apart."""
+    return result["set"], result["n_labels"], result["system"], result["seed"]
 
 
 def setup_digest(run: Run, places: Places) -> str:

@@ -7,7 +7,7 @@ A page has a place for them, between two comments:
 """
 
 import re
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Sequence
 
 from .accuracy_sets import BUDGETS, FEW_BUDGET, FEW_DEV, TIME, Budget
 from .accuracy_systems import SYSTEMS
@@ -15,7 +15,6 @@ from .lm_tables import about_machine
 from .report import markdown
 from .tables import MISSING, Table, bar_table
 
-PLACE = re.compile(r"(<!-- accuracy -->\n).*?(<!-- end of accuracy -->)", re.DOTALL)
 TITLES = {
     "sentences": "Sentiment Labelled Sentences",
     "mr": "MR, sentences of film reviews",
@@ -43,13 +42,24 @@ def fill_page(text: str, results: Dict[str, Any]) -> str:
     RETURNS (str): The page with the tables in their place.
     RAISES (ValueError): If the page has no place for them.
     """
-    if not PLACE.search(text):
-        raise ValueError(
-            "The page has no place for the tables: <!-- accuracy --> <!-- end of accuracy -->"
-        )
     found = [bar_table(results["bars"]), *tables_of(results), system_table(), budget_table()]
-    tables = "\n".join(markdown(table) for table in found)
-    return PLACE.sub(lambda match: match[1] + tables + match[2], text)
+    return fill_place(text, "accuracy", found)
+
+
+def fill_place(text: str, name: str, tables: Sequence[Table]) -> str:
+    """
+    text (str): A page.
+    name (str): Name of the place.
+    tables (Sequence[Table]): What is to stand there.
+    RETURNS (str): The page with the tables in their place.
+    RAISES (ValueError): If the page has no such place.
+    """
+    first, last = f"<!-- {name} -->", f"<!-- end of {name} -->"
+    place = re.compile(f"({first}\n).*?({last})", re.DOTALL)
+    if not place.search(text):
+        raise ValueError(f"The page has no place for the tables: {first} {last}")
+    whole = "\n".join(markdown(table) for table in tables)
+    return place.sub(lambda match: match[1] + whole + match[2], text)
 
 
 def tables_of(results: Dict[str, Any]) -> List[Table]:

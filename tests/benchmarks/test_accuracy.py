@@ -1,6 +1,7 @@
 """The comparison by accuracy: what is done, what is done again, and when it stops."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any, Dict, List
 
@@ -19,6 +20,7 @@ from benchmarks.accuracy_runs import (
     do_run,
     expected_seconds,
     find_result,
+    read_results,
     setup_digest,
     training_speed,
 )
@@ -73,6 +75,42 @@ def fake(monkeypatch: pytest.MonkeyPatch, **figures: Any) -> List[str]:
     monkeypatch.setattr(accuracy_runs, "score_pipeline", lambda model, test: found)
     monkeypatch.setattr(accuracy_runs, "train_linear", train_linear)
     return done
+
+
+# Figures that are kept
+
+
+def test_runs_behind_the_page_are_not_done_again(
+    places: Places, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    done = fake(monkeypatch)
+    page = tmp_path / "page.md"
+    page.write_text("<!-- accuracy -->\n<!-- end of accuracy -->", "utf8")
+    chosen = ["--sets", "sentences", "--systems", f"{TFIDF},{DEFAULT}", "--page", str(page)]
+    with_page = [option for option in options(places, *chosen) if option != "--no-page"]
+    for n_done in (4, 4):
+        result = CliRunner().invoke(app, with_page)
+        assert result.exit_code == 0, result.output
+        assert len(done) == n_done
+        # Those of the folder are lost; the page keeps its own.
+        shutil.rmtree(places.results, ignore_errors=True)
+    kept = json.loads(page.with_suffix(".json").read_text("utf8"))["runs"]
+    assert {(run["system"], run["seed"]) for run in kept} == {
+        (TFIDF, 0),
+        *((DEFAULT, seed) for seed in range(3)),
+    }
+    assert DEFAULT in page.read_text("utf8")
+
+
+def test_of_a_run_that_was_done_twice_the_later_one_counts(places: Places, tmp_path: Path) -> None:
+    row = {"set": "mr", "n_labels": 0, "system": DEFAULT, "seed": 0, "setup": "a"}
+    rows = [{**row, "finished": day, "accuracy": value} for day, value in (("2", 0.2), ("1", 0.1))]
+    kept = tmp_path / "kept.json"
+    kept.write_text(json.dumps({"runs": rows[:1]}), "utf8")
+    file = Run("mr", 0, DEFAULT, 0).file(places)
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps(rows[1]), "utf8")
+    assert [run["accuracy"] for run in read_results(places._replace(kept=kept))] == [0.2]
 
 
 # Trainings
