@@ -156,12 +156,16 @@ def _begin_reader(source: Model[Any, Any], target: Model[Any, Any]) -> None:
 
 
 def _begin_language_model(source: Model[Any, Any], target: Model[Any, Any]) -> None:
+    old, new = vocabulary_of(source), vocabulary_of(target)
     # The source was loaded for this alone, so it may be changed.
-    remap_rows(source, vocabulary_of(source), vocabulary_of(target))
+    remap_rows(source, old, new)
     _copy_params(_pairs(source, target))
     theirs, ours = parts(source).output, parts(target).output
-    for param in ("W", "b"):
-        # Clusters of rare words have their own tables in some settings: these begin anew.
+    # Tables of clusters of words are of use for just these words.
+    names = theirs.param_names if old.units == new.units else ("b", "C", "c")
+    if theirs.has_param("W") and len(theirs.get_param("W")) == len(new):
+        names = (*names, "W")
+    for param in names:
         if _shape(theirs, param) == _shape(ours, param) is not None:
             _set_param(ours, param, theirs.get_param(param))
 
@@ -181,7 +185,9 @@ def _copy_params(pairs: List[Tuple[Model[Any, Any], Model[Any, Any]]]) -> None:
 
 
 def _shape(node: Model[Any, Any], param: str) -> Optional[Tuple[int, ...]]:
-    return tuple(node.get_param(param).shape) if param in node.param_names else None
+    """RETURNS (Optional[Tuple[int, ...]]): None if there is no such array, as in a tied layer."""
+    is_there = param in node.param_names and node.has_param(param)
+    return tuple(node.get_param(param).shape) if is_there else None
 
 
 def _set_param(node: Model[Any, Any], param: str, value: Any) -> None:

@@ -165,6 +165,69 @@ def test_a_language_model_of_other_words_takes_over_rows_by_their_strings(
     assert model.predict([nlp.make_doc("A cat sat.")])[0].shape == (5,)
 
 
+SOFTMAXES = {
+    "full": None,
+    "adaptive": {"@architectures": "spacy-rnn.AdaptiveSoftmax.v1", "cutoffs": [6], "factor": 1.0},
+    "narrow": {"@architectures": "spacy-rnn.AdaptiveSoftmax.v1", "cutoffs": [6], "factor": 2.0},
+}
+
+
+def language_model(softmax: Any, tied: bool, texts: List[str]) -> Language:
+    fix_random_seed(len(texts))
+    nlp = spacy.blank("en")
+    model = {**LM, "embed_width": None, "tied": tied, "softmax": softmax}
+    nlp.add_pipe("rnn_lm", config={"model": model})
+    nlp.config["initialize"]["components"]["rnn_lm"] = {"min_freq": 1}
+    data = [Example(nlp.make_doc(t), nlp.make_doc(t)) for t in texts]
+    optimizer = nlp.initialize(lambda: data)
+    for _ in range(10):
+        nlp.update(data, sgd=optimizer)
+    return nlp
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("name", SOFTMAXES)
+def test_a_language_model_of_the_same_words_goes_on_as_the_other_one_was(
+    name: str, tied: bool, tmp_path: Path
+) -> None:
+    if name == "narrow" and tied:
+        pytest.skip("a narrow softmax is not tied")
+    source = language_model(SOFTMAXES[name], tied, TEXTS)
+    source.to_disk(tmp_path)
+    # The same texts once more have the same words in the same order.
+    target = language_model(SOFTMAXES[name], tied, TEXTS * 2)
+    doc = source.make_doc(TEXTS[0])
+    expected = source.get_pipe("rnn_lm").predict([doc])[0]
+    assert not numpy.allclose(target.get_pipe("rnn_lm").predict([doc])[0], expected)
+    init_from_lm("rnn_lm", forward=tmp_path)(target)
+    numpy.testing.assert_allclose(target.get_pipe("rnn_lm").predict([doc])[0], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("name", SOFTMAXES)
+def test_a_language_model_of_other_words_takes_no_tables_of_clusters(
+    name: str, tied: bool, tmp_path: Path
+) -> None:
+    if name == "narrow" and tied:
+        pytest.skip("a narrow softmax is not tied")
+    source = language_model(SOFTMAXES[name], tied, TEXTS)
+    source.to_disk(tmp_path)
+    texts = [*TEXTS[1:], "Some zebra and another zebra ran away."]
+    target = language_model(SOFTMAXES[name], tied, texts)
+    output = parts(target.get_pipe("rnn_lm").model).output
+    before = {
+        param: output.get_param(param).copy()
+        for param in output.param_names
+        if output.has_param(param)
+    }
+    init_from_lm("rnn_lm", forward=tmp_path)(target)
+    kept = {param for param, value in before.items() if (output.get_param(param) == value).all()}
+    assert kept == ({"W", "W1", "P1"} if name == "narrow" else set())
+    assert numpy.isfinite(
+        target.get_pipe("rnn_lm").predict([target.make_doc("A zebra ran.")])[0]
+    ).all()
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
