@@ -153,11 +153,16 @@ SYSTEMS: Dict[str, System] = {
         factory="rnn_textcat",
     ),
     WITH_VECTORS: System(
-        "The same with GloVe vectors of 50 dimensions (python scripts/vectors.py)",
+        "The same with GloVe vectors of 50 dimensions (python scripts/vectors.py) and a hidden layer "
+        "of 64",
         VECTORS,
         OURS,
         factory="rnn_textcat",
-        overrides={f"{EMBED}.include_static_vectors": True, "paths.vectors": "vectors/glove"},
+        overrides={
+            f"{EMBED}.include_static_vectors": True,
+            f"components.{COMPONENT}.model.hidden_width": 64,
+            "paths.vectors": "vectors/glove",
+        },
         needs=("vectors/glove",),
     ),
     # The language models are trained on the texts of the data set, or on texts of its kind.
@@ -169,6 +174,8 @@ SYSTEMS: Dict[str, System] = {
             "paths.lm_forward": "training/lm_{set}_forward/model-best",
             "paths.lm_backward": "training/lm_{set}_backward/model-best",
             "training.optimizer.learn_rate.total_steps": "{steps}",
+            # The budgets of few labels are 160 updates.
+            "training.before_update.every": 30,
         },
         needs=("training/lm_{set}_forward/model-best", "training/lm_{set}_backward/model-best"),
         words_per_second=5_000,
