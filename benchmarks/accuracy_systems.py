@@ -153,8 +153,8 @@ SYSTEMS: Dict[str, System] = {
         factory="rnn_textcat",
     ),
     WITH_VECTORS: System(
-        "The same with GloVe vectors of 50 dimensions (python scripts/vectors.py) and a hidden layer "
-        "of 64",
+        "The same with GloVe vectors of 50 dimensions (python scripts/vectors.py) and a hidden "
+        "layer of 64",
         VECTORS,
         OURS,
         factory="rnn_textcat",

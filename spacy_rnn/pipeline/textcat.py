@@ -24,9 +24,9 @@ from .trainable_textcat import CrossEntropyTextcat, check_labels
 #   download, and unknown words still have an ending.
 # - The last state, mean and maximum side by side (Howard & Ruder 2018): one word decides some
 #   texts, the tone of the whole decides others.
-# - A linear model of words and word pairs beside it: with few texts it knows words that the network
-#   has not learned yet. Each learns from its own error, or the faster one drowns the other
-#   (docs/accuracy.md).
+# - A linear model of words and word pairs beside it, weighted by counts: with few texts it knows
+#   words that the network has not learned yet. Each learns from its own error, or the faster one
+#   drowns the other (docs/accuracy.md). What each choice is worth: docs/ablation.md.
 default_model_config = """
 [model]
 @architectures = "spacy-rnn.TextCatRNN.v1"

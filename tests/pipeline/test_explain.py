@@ -140,11 +140,15 @@ def make_over_language_models(unit: str, directions: Dict[str, int], frozen: boo
 # Completeness
 
 
-@pytest.mark.parametrize("frozen", [False, True])
 @pytest.mark.parametrize(
-    "directions", [{"forward": 8}, {"backward": 8}, {"forward": 8, "backward": 6}]
+    ("unit", "directions", "frozen"),
+    [
+        ("word", {"forward": 8}, False),
+        ("char", {"backward": 8}, False),
+        ("word", {"forward": 8, "backward": 6}, True),
+        ("char", {"forward": 6, "backward": 8}, False),
+    ],
 )
-@pytest.mark.parametrize("unit", ["word", "char"])
 def test_classifiers_over_language_models_are_explained(
     unit: str, directions: Dict[str, int], frozen: bool
 ) -> None:
