@@ -172,7 +172,7 @@ def measure_sizes(nlp: Language) -> Dict[str, int]:
                 kind = "embedding"
             elif "recurrence" in node.attrs and name in ("Wx", "Wh"):
                 kind = "recurrent"
-            elif node.name.startswith("sparse_linear"):
+            elif node.name.startswith(("sparse_linear", "ngram_linear")):
                 kind = "linear model"
             sizes[kind] += node.get_param(name).nbytes
     return sizes

@@ -16,6 +16,12 @@ _SHAPES: Dict[str, Dict[str, Tuple[str, ...]]] = {
     "linear": {"W": ("nO", "nI"), "b": ("nO",)},
     "softmax": {"W": ("nO", "nI"), "b": ("nO",)},
     "sparse_linear": {"b": ("nO",)},
+    "ngram_linear": {
+        "W": ("length", "nO"),
+        "b": ("nO",),
+        "idf": ("length",),
+        "ratios": ("length", "nO"),
+    },
     "maxout": {"W": ("nO", "nP", "nI"), "b": ("nO", "nP")},
     "layernorm": {"G": ("nI",), "b": ("nI",)},
     "hashembed": {"E": ("nV", "nO")},

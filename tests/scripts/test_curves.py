@@ -91,9 +91,9 @@ def test_thaws_are_marked(tmp_path: Path) -> None:
     (tmp_path / "model-last").mkdir()
     config().to_disk(tmp_path / "model-last" / "config.cfg")
     curve = read("transfer", textcat_log(tmp_path / "log.jsonl"))
-    assert curve.thaws == [100, 200]
+    assert curve.thaws == [60, 120]
     for axes in draw([curve]).axes:
-        assert [list(line.get_xdata()) for line in axes.lines[1:]] == [[100, 100], [200, 200]]
+        assert [list(line.get_xdata()) for line in axes.lines[1:]] == [[60, 60], [120, 120]]
 
 
 def test_the_picture_is_written(tmp_path: Path) -> None:

@@ -215,7 +215,7 @@ def test_patterns_say_what_thaws_when():
 def test_what_no_group_names_stays_frozen_and_a_warning_says_so():
     nlp, _ = make_nlp()
     callback = gradual_unfreezing(groups=[["linear"], ["gru"]], unit="step")
-    with pytest.warns(UserWarning, match=r"W130.*'textcat'.*: maxout, .*layernorm"):
+    with pytest.warns(UserWarning, match=r"W130.*'textcat'.*: ngram_linear, maxout, .*layernorm"):
         callback(nlp, {"step": 0, "epoch": 0})
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -508,7 +508,7 @@ def test_weights_of_a_pipeline_move_group_by_group():
         callback(nlp, {"step": step, "epoch": 0})
         nlp.update(examples, sgd=optimizer, drop=0.1)
         found = moved(before, weights_of(nlp))
-        assert found - {"sparse_linear"} == expected[min(step, 3)]
+        assert found - {"ngram_linear"} == expected[min(step, 3)]
 
 
 def test_a_shared_tok2vec_thaws_under_those_that_listen(monkeypatch):
@@ -528,7 +528,7 @@ def test_a_shared_tok2vec_thaws_under_those_that_listen(monkeypatch):
         callback(nlp, {"step": step, "epoch": 0})
         for _ in range(2):
             nlp.update(examples, sgd=optimizer)
-        seen.append((moved(before, weights_of(nlp)) - {"sparse_linear"}, len(n_backward)))
+        seen.append((moved(before, weights_of(nlp)) - {"ngram_linear"}, len(n_backward)))
         n_backward.clear()
     # In each of two updates, each direction of the layers that learn.
     assert seen == [
