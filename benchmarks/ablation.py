@@ -62,10 +62,13 @@ def main(
     page: Annotated[Path, typer.Option(help="Whose place is filled; its figures stand beside")] = (
         Path("docs/ablation.md")
     ),
-    no_page: Annotated[bool, typer.Option("--no-page", help="Leave the page as it is")] = False,
+    no_page: Annotated[
+        bool, typer.Option("--no-page", help="Leave the page, and what it has, out of it")
+    ] = False,
 ) -> None:
     """Train the variants that are not done yet, and print and write how good they are."""
-    places = Places(corpus, output.with_suffix(""), work, page.with_suffix(".json"))
+    kept = None if no_page else page.with_suffix(".json")
+    places = Places(corpus, output.with_suffix(""), work, kept)
     failed = False
     if not table:
         known = list(dict.fromkeys(system.group for system in VARIANTS.values()))

@@ -74,10 +74,13 @@ def main(
     page: Annotated[
         Path, typer.Option(help="Whose place is filled, and which gets a picture beside it")
     ] = Path("docs/accuracy.md"),
-    no_page: Annotated[bool, typer.Option("--no-page", help="Leave the page as it is")] = False,
+    no_page: Annotated[
+        bool, typer.Option("--no-page", help="Leave the page, and what it has, out of it")
+    ] = False,
 ) -> None:
     """Train and score the systems that are not done yet, and print and write all figures."""
-    places = Places(corpus, output.with_suffix(""), work, page.with_suffix(".json"))
+    kept = None if no_page else page.with_suffix(".json")
+    places = Places(corpus, output.with_suffix(""), work, kept)
     failed = False
     if not table:
         names = parse_names(systems, list(SYSTEMS), "--systems")
