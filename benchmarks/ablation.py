@@ -14,12 +14,29 @@ from typing import Annotated, Any, Dict, List, Optional
 
 import typer
 
-from .accuracy import do_all, find_todo, parse_names, parse_seeds, show_plan
+from .accuracy import (
+    CorpusT,
+    DryRunT,
+    FreshT,
+    MaxMinutesT,
+    MaxStepsT,
+    NoPageT,
+    OutputT,
+    PageT,
+    SeedsT,
+    TableT,
+    WorkT,
+    do_all,
+    find_todo,
+    parse_names,
+    parse_seeds,
+    show_plan,
+)
 from .accuracy_bars import SummaryT, summarize
 from .accuracy_runs import Places, Run, read_results
 from .accuracy_sets import BUDGETS, TIME
 from .accuracy_tables import fill_place
-from .accuracy_variants import BASE, VARIANTS
+from .accuracy_variants import BASE, CHANGES, VARIANTS
 from .lm_tables import about_machine
 from .machine import describe_machine
 from .report import print_table
@@ -36,43 +53,26 @@ def main(
         str, typer.Option(help=f"Data sets, separated by commas: {', '.join(SETS)}")
     ] = "sentences,mr,r8",
     groups: Annotated[
-        str, typer.Option(help="What is changed: cell, size, pooling, linear model, training")
-    ] = ",".join(
-        dict.fromkeys(system.group for system in VARIANTS.values() if system.group != BASE)
-    ),
-    seeds: Annotated[str, typer.Option(help="Seeds, separated by commas")] = "0",
-    max_minutes: Annotated[
-        float, typer.Option(min=0.0, help="Begin no run that would end later; 0 for no limit")
-    ] = 0.0,
-    max_steps: Annotated[
-        int, typer.Option(min=0, help="Updates, only to see that it works; 0 for the budgets")
-    ] = 0,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only show what would be done")
-    ] = False,
-    table: Annotated[bool, typer.Option("--table", help="Only show what was measured")] = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Do again what was done before")] = False,
-    corpus: Annotated[Path, typer.Option(help="Folder of the data sets")] = Path("corpus"),
-    work: Annotated[Path, typer.Option(help="Folder for what is trained")] = Path(
-        "training/ablation"
-    ),
-    output: Annotated[Path, typer.Option(help="Where to write all figures, as JSON")] = Path(
-        "metrics/ablation.json"
-    ),
-    page: Annotated[Path, typer.Option(help="Whose place is filled; its figures stand beside")] = (
-        Path("docs/ablation.md")
-    ),
-    no_page: Annotated[
-        bool, typer.Option("--no-page", help="Leave the page, and what it has, out of it")
-    ] = False,
+        str, typer.Option(help=f"What is changed, separated by commas: {', '.join(CHANGES)}")
+    ] = ",".join(CHANGES),
+    seeds: SeedsT = "0",
+    max_minutes: MaxMinutesT = 0.0,
+    max_steps: MaxStepsT = 0,
+    dry_run: DryRunT = False,
+    table: TableT = False,
+    fresh: FreshT = False,
+    corpus: CorpusT = Path("corpus"),
+    work: WorkT = Path("training/ablation"),
+    output: OutputT = Path("metrics/ablation.json"),
+    page: PageT = Path("docs/ablation.md"),
+    no_page: NoPageT = False,
 ) -> None:
     """Train the variants that are not done yet, and print and write how good they are."""
     kept = None if no_page else page.with_suffix(".json")
     places = Places(corpus, output.with_suffix(""), work, kept)
     failed = False
     if not table:
-        known = list(dict.fromkeys(system.group for system in VARIANTS.values()))
-        chosen = [BASE, *parse_names(groups, known, "--groups")]
+        chosen = [BASE, *parse_names(groups, list(CHANGES), "--groups")]
         names = [name for name, system in VARIANTS.items() if system.group in chosen]
         runs = [
             Run(data_set, 0, name, seed, max_steps)

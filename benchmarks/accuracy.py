@@ -36,6 +36,28 @@ from .speed import write_json
 
 PICTURE = "accuracy.png"
 TIMED = (DEFAULT, SPACY)  # the systems whose trainings are timed
+# Options of the comparison and of the ablation.
+SeedsT = Annotated[str, typer.Option(help="Seeds, separated by commas")]
+MaxMinutesT = Annotated[
+    float, typer.Option(min=0.0, help="Begin no run that would end later; 0 for no limit")
+]
+MaxStepsT = Annotated[
+    int, typer.Option(min=0, help="Updates, only to see that it works; 0 for the budgets")
+]
+DryRunT = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done")]
+TableT = Annotated[bool, typer.Option("--table", help="Only show what was measured")]
+FreshT = Annotated[bool, typer.Option("--fresh", help="Do again what was done before")]
+CorpusT = Annotated[Path, typer.Option(help="Folder of the data sets")]
+WorkT = Annotated[Path, typer.Option(help="Folder for what is trained")]
+OutputT = Annotated[
+    Path, typer.Option(help="Where to write all figures, as JSON; runs go to a folder beside it")
+]
+PageT = Annotated[
+    Path, typer.Option(help="Whose place is filled; its figures and picture stand beside it")
+]
+NoPageT = Annotated[
+    bool, typer.Option("--no-page", help="Leave the page, and what it has, out of it")
+]
 app = typer.Typer(help=__doc__, add_completion=False)
 
 
@@ -47,36 +69,21 @@ def main(
     systems: Annotated[
         str, typer.Option(help=f"Systems, separated by commas: {', '.join(SYSTEMS)}")
     ] = ",".join(SYSTEMS),
-    seeds: Annotated[str, typer.Option(help="Seeds, separated by commas")] = "0,1,2",
+    seeds: SeedsT = "0,1,2",
     n_labels: Annotated[
         int, typer.Option(min=0, help="Train on so many labelled texts only; 0 for all")
     ] = 0,
-    max_minutes: Annotated[
-        float, typer.Option(min=0.0, help="Begin no run that would end later; 0 for no limit")
-    ] = 0.0,
-    max_steps: Annotated[
-        int, typer.Option(min=0, help="Updates, only to see that it works; 0 for the budgets")
-    ] = 0,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only show what would be done")
-    ] = False,
-    table: Annotated[bool, typer.Option("--table", help="Only show what was measured")] = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Do again what was done before")] = False,
+    max_minutes: MaxMinutesT = 0.0,
+    max_steps: MaxStepsT = 0,
+    dry_run: DryRunT = False,
+    table: TableT = False,
+    fresh: FreshT = False,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the trained pipelines")] = False,
-    corpus: Annotated[Path, typer.Option(help="Folder of the data sets")] = Path("corpus"),
-    work: Annotated[Path, typer.Option(help="Folder for what is trained")] = Path(
-        "training/accuracy"
-    ),
-    output: Annotated[
-        Path,
-        typer.Option(help="Where to write all figures, as JSON; runs go to a folder beside it"),
-    ] = Path("metrics/accuracy.json"),
-    page: Annotated[
-        Path, typer.Option(help="Whose place is filled, and which gets a picture beside it")
-    ] = Path("docs/accuracy.md"),
-    no_page: Annotated[
-        bool, typer.Option("--no-page", help="Leave the page, and what it has, out of it")
-    ] = False,
+    corpus: CorpusT = Path("corpus"),
+    work: WorkT = Path("training/accuracy"),
+    output: OutputT = Path("metrics/accuracy.json"),
+    page: PageT = Path("docs/accuracy.md"),
+    no_page: NoPageT = False,
 ) -> None:
     """Train and score the systems that are not done yet, and print and write all figures."""
     kept = None if no_page else page.with_suffix(".json")

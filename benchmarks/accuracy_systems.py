@@ -167,7 +167,7 @@ SYSTEMS: Dict[str, System] = {
     ),
     # The language models are trained on the texts of the data set, or on texts of its kind.
     WITH_TRANSFER: System(
-        "rnn_textcat over language models (configs/textcat_transfer.cfg)",
+        "rnn_textcat over language models (configs/textcat_transfer.cfg, thawing every 30 updates)",
         TRANSFER,
         "textcat_transfer.cfg",
         overrides={

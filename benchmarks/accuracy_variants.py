@@ -7,12 +7,7 @@ from .accuracy_systems import COMPONENT, DEFAULT, EMBED, ENCODE, OURS, SYSTEMS, 
 MODEL = f"components.{COMPONENT}.model"
 LINEAR = f"{MODEL}.linear_model"
 BASE = "default"
-COMPOUNDING = {
-    "@schedules": "compounding.v1",
-    "start": 8,
-    "stop": 64,
-    "compound": 1.002,
-}
+COMPOUNDING = {"@schedules": "compounding.v1", "start": 8, "stop": 64, "compound": 1.002}
 SPACYS_LINEAR = {
     "@architectures": "spacy.TextCatBOW.v3",
     "exclusive_classes": True,

@@ -77,6 +77,11 @@ def forward(
     model: EncodeT, texts: List[Floats2d], is_train: bool
 ) -> Tuple[List[Floats2d], Callable]:
     ops, xp = model.ops, model.ops.xp
+    """Run all directions over texts that are as long as each other.
+
+    texts (List[Floats2d]): (n_rows, width) each, as `Embedded.rows`.
+    RETURNS (Tuple[List[Floats2d], Callable]): (n_tokens, nO) each.
+    """
     directions: List[Direction] = model.attrs["directions"]
     columns: List[Any] = []
     callbacks: List[Tuple[Any, ...]] = []

@@ -5,7 +5,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Op
 import numpy
 from spacy.attrs import intify_attr
 from spacy.tokens import Doc
-from thinc.api import Model, to_numpy
+from thinc.api import Model, NumpyOps, to_numpy
 from thinc.types import Floats2d
 
 from ..errors import Errors, number_error
@@ -14,6 +14,8 @@ from ..layers.embedding import add_rows, gradient_of
 InT = List[Doc]
 OutT = Floats2d
 NAME = "ngram_linear"
+# Hashes n-grams on the CPU, wherever the model is.
+HASHING = NumpyOps()
 ATTRS = ("ORTH", "LOWER", "NORM", "LEMMA")
 # Added to the counts of each n-gram, as if it had been seen once more with and without a label.
 SMOOTHING = 1.0
@@ -100,8 +102,7 @@ def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, C
     W, b = cast(Floats2d, model.get_param("W")), model.get_param("b")
     found = find_features(model, docs)
     rows, texts = ops.asarray1i(found.rows), ops.asarray1i(found.texts)
-    values = _values(model, rows, ops.asarray(found.counts), texts, len(docs))
-    factors = values[:, None] * cast(Floats2d, model.get_param("ratios"))[rows]
+    factors = _factors(model, found, len(docs))
     logits = ops.xp.zeros((len(docs), nO), dtype=W.dtype)
     add_rows(ops, logits, texts, factors * W[rows])
     logits += b
@@ -128,7 +129,7 @@ def find_features(model: Model[InT, OutT], docs: InT) -> Features:
     """RETURNS (Features): The distinct n-grams of each doc, by row."""
     rows, counts = [], []
     for doc in docs:
-        found = [place for _, place in ngram_rows(model, doc)]
+        found = [of_length for _, of_length in ngram_rows(model, doc)]
         distinct, n_each = numpy.unique(numpy.concatenate(found), return_counts=True)
         rows.append(distinct)
         counts.append(n_each)
@@ -146,13 +147,8 @@ def ngram_rows(model: Model[InT, OutT], doc: Doc) -> Iterator[Tuple[int, numpy.n
     words = doc.to_array([model.attrs["attr"]]).reshape(-1).astype("uint64")
     length = numpy.uint64(model.get_dim("length"))
     for n in range(1, max(1, min(model.attrs["ngram_size"], len(doc))) + 1):
-        keys = words
-        for i in range(1, n):
-            # A polynomial with an odd factor, so that the order of the words counts.
-            keys = keys[: len(words) - i] * numpy.uint64(0x9E3779B97F4A7C15) + words[i:]
-        # The low bits of a product depend on low bits alone.
-        keys = (keys ^ (keys >> numpy.uint64(32))) * numpy.uint64(0xD6E8FEB86659FD93)
-        yield n, ((keys ^ (keys >> numpy.uint64(32))) % length).astype("int32")
+        keys = words if n == 1 else HASHING.ngrams(n, words)
+        yield n, (keys % length).astype("int32")
 
 
 def ngram_votes(model: Model[InT, OutT], doc: Doc) -> Iterator[Tuple[int, numpy.ndarray]]:
@@ -164,22 +160,25 @@ def ngram_votes(model: Model[InT, OutT], doc: Doc) -> Iterator[Tuple[int, numpy.
         first token on.
     """
     found = find_features(model, [doc])
-    rows, texts = model.ops.asarray1i(found.rows), model.ops.asarray1i(found.texts)
-    values = _values(model, rows, model.ops.asarray(found.counts), texts, 1)
-    factors = values[:, None] * cast(Floats2d, model.get_param("ratios"))[rows]
-    votes = to_numpy(factors * cast(Floats2d, model.get_param("W"))[rows]).astype("float64")
+    W = cast(Floats2d, model.get_param("W"))[model.ops.asarray1i(found.rows)]
+    votes = to_numpy(_factors(model, found, 1) * W).astype("float64")
     votes /= found.counts[:, None]
     for n, places in ngram_rows(model, doc):
         yield n, votes[numpy.searchsorted(found.rows, places)]
 
 
-def _values(model: Model[InT, OutT], rows: Any, counts: Any, texts: Any, n_texts: int) -> Any:
-    """RETURNS (Floats1d): (n,) TF-IDF of each n-gram; over a text, as a vector, of length scale."""
+def _factors(model: Model[InT, OutT], found: Features, n_texts: int) -> Any:
+    """What weights are multiplied with: TF-IDF, scaled over each text, times the ratio of a label.
+
+    RETURNS (Floats2d): (n, nO)
+    """
     ops, idf = model.ops, cast(Any, model.get_param("idf"))
-    values = (1.0 + ops.xp.log(counts)).astype(idf.dtype) * idf[rows]
+    rows, texts = ops.asarray1i(found.rows), ops.asarray1i(found.texts)
+    values = (1.0 + ops.xp.log(ops.asarray(found.counts))).astype(idf.dtype) * idf[rows]
     squares = ops.xp.zeros((n_texts, 1), dtype=idf.dtype)
     add_rows(ops, squares, texts, (values * values)[:, None])
-    return values * (model.attrs["scale"] / ops.xp.sqrt(squares[texts, 0]))
+    values *= model.attrs["scale"] / ops.xp.sqrt(squares[texts, 0])
+    return values[:, None] * cast(Floats2d, model.get_param("ratios"))[rows]
 
 
 def count_ngrams(

@@ -161,12 +161,12 @@ def _begin_language_model(source: Model[Any, Any], target: Model[Any, Any]) -> N
     remap_rows(source, old, new)
     _copy_params(_pairs(source, target))
     theirs, ours = parts(source).output, parts(target).output
-    # Tables of clusters of words are of use for just these words.
-    names = theirs.param_names if old.units == new.units else ("b", "C", "c")
-    if theirs.has_param("W") and len(theirs.get_param("W")) == len(new):
-        names = (*names, "W")
-    for param in names:
-        if _shape(theirs, param) == _shape(ours, param) is not None:
+    for param in theirs.param_names:
+        shape = _shape(theirs, param)
+        # Tables of a cluster's words are of use for just these words, unlike those of all words,
+        # which have been brought into the new order, and those of the clusters themselves.
+        fits = old.units == new.units or param in ("b", "C", "c") or shape[:1] == (len(new),)
+        if fits and shape == _shape(ours, param) != ():
             _set_param(ours, param, theirs.get_param(param))
 
 
@@ -184,10 +184,10 @@ def _copy_params(pairs: List[Tuple[Model[Any, Any], Model[Any, Any]]]) -> None:
             _set_param(ours, param, theirs.get_param(param))
 
 
-def _shape(node: Model[Any, Any], param: str) -> Optional[Tuple[int, ...]]:
-    """RETURNS (Optional[Tuple[int, ...]]): None if there is no such array, as in a tied layer."""
+def _shape(node: Model[Any, Any], param: str) -> Tuple[int, ...]:
+    """RETURNS (Tuple[int, ...]): () if there is no such array, as in a tied layer."""
     is_there = param in node.param_names and node.has_param(param)
-    return tuple(node.get_param(param).shape) if is_there else None
+    return tuple(node.get_param(param).shape) if is_there else ()
 
 
 def _set_param(node: Model[Any, Any], param: str, value: Any) -> None:
