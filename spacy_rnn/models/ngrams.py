@@ -13,10 +13,22 @@ from ..layers.embedding import add_rows, gradient_of
 
 InT = List[Doc]
 OutT = Floats2d
+BatchT = Tuple[InT, numpy.ndarray, numpy.ndarray]
 NAME = "ngram_linear"
+# The attribute with the keys of the n-grams that have rows, in the order of these, (n_rows,);
+# None as long as nothing was counted.
+KEYS = "keys"
+# The attribute with the number of rows after these that other n-grams are hashed to: none before
+# labels are added, then NEW_ROWS.
+SPARE = "spare"
+NEW_ROWS = 2**14
 # Hashes n-grams on the CPU, wherever the model is.
 HASHING = NumpyOps()
 ATTRS = ("ORTH", "LOWER", "NORM", "LEMMA")
+# As many n-grams are collected before they are merged into those that were counted.
+CHUNK = 2**22
+# How many times `length` n-grams are counted at most, before the rarest are forgotten.
+COUNTED = 16
 # Added to the counts of each n-gram, as if it had been seen once more with and without a label.
 SMOOTHING = 1.0
 # What is equally frequent with and without a label may still tell something together with others,
@@ -41,15 +53,18 @@ def NgramLinear(
     tell nothing, which are most of them, are not learned by heart.
 
     Both are counted by the components of this package as they are initialized, over all training
-    texts. Under spaCy's own `textcat` nothing is counted, and all n-grams count the same.
+    texts. Each n-gram has a row of its own then, and others than these say nothing: where n-grams
+    share rows by their hash, two in five of those of a new text may stand for one that is known.
+    Under spaCy's own `textcat` nothing is counted: all n-grams count the same, and are hashed to
+    `length` rows.
 
-    Parameters: W (length, nO) and b (nO,), which are learned; idf (length,) and ratios
-    (length, nO), which are counted.
+    Parameters: W (n_rows, nO) and b (nO,), which are learned; idf (n_rows,) and ratios
+    (n_rows, nO), which are counted.
 
     exclusive_classes (bool): As that of the classifier.
     ngram_size (int): The longest n-grams, in tokens. Recommended: 2.
-    length (int): Rows of the table that n-grams are hashed to. Recommended: 262144, or 1048576 from
-        a hundred thousand texts on.
+    length (int): Most rows of the table; if there are more n-grams, those in the most texts have
+        one. Recommended: 262144, or 1048576 for two labels and ten thousand long texts or more.
     attr (str): What of a token is its word: "ORTH", "LOWER", "NORM" or "LEMMA".
     scale (float): Length of the vector of a text, which is how fast it learns. Recommended: 3 for
         sentences to 10 for long texts.
@@ -69,6 +84,8 @@ def NgramLinear(
         "ngram_size": ngram_size,
         "attr": intify_attr(attr),
         "scale": scale,
+        KEYS: None,
+        SPARE: 0,
     }
     return _build(attrs, length, nO)
 
@@ -119,18 +136,28 @@ def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = N
     if Y is not None and model.has_dim("nO") is None:
         model.set_dim("nO", Y.shape[1])
     ops, nO, length = model.ops, model.get_dim("nO"), model.get_dim("length")
+    model.attrs[KEYS], model.attrs[SPARE] = None, 0
     model.set_param("W", ops.alloc2f(length, nO))
     model.set_param("b", ops.alloc1f(nO))
     model.set_param("idf", ops.alloc1f(length) + 1.0)
     model.set_param("ratios", ops.alloc2f(length, nO) + 1.0)
 
 
+def expected_shapes(model: Model[InT, OutT]) -> Dict[str, Tuple[int, ...]]:
+    """RETURNS (Dict[str, Tuple[int, ...]]): The shape of each parameter, as far as it is known."""
+    if not model.has_dim("nO"):
+        return {}
+    keys, nO = model.attrs[KEYS], model.get_dim("nO")
+    n_rows = model.get_dim("length") if keys is None else len(keys) + model.attrs[SPARE]
+    return {"W": (n_rows, nO), "b": (nO,), "idf": (n_rows,), "ratios": (n_rows, nO)}
+
+
 def find_features(model: Model[InT, OutT], docs: InT) -> Features:
-    """RETURNS (Features): The distinct n-grams of each doc, by row."""
+    """RETURNS (Features): The distinct n-grams of each doc that have a row, by row."""
     rows, counts = [], []
     for doc in docs:
-        found = [of_length for _, of_length in ngram_rows(model, doc)]
-        distinct, n_each = numpy.unique(numpy.concatenate(found), return_counts=True)
+        found = numpy.concatenate([of_length for _, of_length in ngram_rows(model, doc)])
+        distinct, n_each = numpy.unique(found[found >= 0], return_counts=True)
         rows.append(distinct)
         counts.append(n_each)
     sizes = [len(each) for each in rows]
@@ -143,16 +170,29 @@ def find_features(model: Model[InT, OutT], docs: InT) -> Features:
 
 def ngram_rows(model: Model[InT, OutT], doc: Doc) -> Iterator[Tuple[int, numpy.ndarray]]:
     """YIELDS (Tuple[int, Ints1d]): n, and the rows of all n-grams of this length from the first
-    token on."""
+    token on; -1 for those that have none."""
+    known, spare = model.attrs[KEYS], model.attrs[SPARE]
+    for n, keys in _ngram_keys(model, doc):
+        if known is None:
+            rows = keys % numpy.uint64(model.get_dim("length"))
+        else:
+            rows = numpy.minimum(numpy.searchsorted(known, keys), len(known) - 1)
+            others = len(known) + keys % numpy.uint64(spare) if spare else -1
+            rows = numpy.where(known[rows] == keys, rows, others)
+        yield n, rows.astype("int32")
+
+
+def _ngram_keys(model: Model[InT, OutT], doc: Doc) -> Iterator[Tuple[int, numpy.ndarray]]:
+    """YIELDS (Tuple[int, numpy.ndarray]): n, and 64 bits for each n-gram of this length, from the
+    first token on."""
     words = doc.to_array([model.attrs["attr"]]).reshape(-1).astype("uint64")
-    length = numpy.uint64(model.get_dim("length"))
     for n in range(1, max(1, min(model.attrs["ngram_size"], len(doc))) + 1):
-        keys = words if n == 1 else HASHING.ngrams(n, words)
-        yield n, (keys % length).astype("int32")
+        yield n, words if n == 1 else HASHING.ngrams(n, words).astype("uint64")
 
 
 def ngram_votes(model: Model[InT, OutT], doc: Doc) -> Iterator[Tuple[int, numpy.ndarray]]:
-    """What each n-gram of a doc adds to the logits. All together, and b, they are the logits.
+    """What each n-gram of a doc adds to the logits: nothing, if it has no row. All together, and b,
+    they are the logits.
 
     model (Model): A linear model.
     doc (Doc): A doc with tokens.
@@ -163,8 +203,10 @@ def ngram_votes(model: Model[InT, OutT], doc: Doc) -> Iterator[Tuple[int, numpy.
     W = cast(Floats2d, model.get_param("W"))[model.ops.asarray1i(found.rows)]
     votes = to_numpy(_factors(model, found, 1) * W).astype("float64")
     votes /= found.counts[:, None]
+    # One more, for those without a row.
+    votes = numpy.concatenate([votes, numpy.zeros((1, votes.shape[1]))])
     for n, places in ngram_rows(model, doc):
-        yield n, votes[numpy.searchsorted(found.rows, places)]
+        yield n, votes[numpy.where(places < 0, -1, numpy.searchsorted(found.rows, places))]
 
 
 def _factors(model: Model[InT, OutT], found: Features, n_texts: int) -> Any:
@@ -172,56 +214,97 @@ def _factors(model: Model[InT, OutT], found: Features, n_texts: int) -> Any:
 
     RETURNS (Floats2d): (n, nO)
     """
-    ops, idf = model.ops, cast(Any, model.get_param("idf"))
+    ops, idf, keys = model.ops, cast(Any, model.get_param("idf")), model.attrs[KEYS]
     rows, texts = ops.asarray1i(found.rows), ops.asarray1i(found.texts)
     values = (1.0 + ops.xp.log(ops.asarray(found.counts))).astype(idf.dtype) * idf[rows]
-    squares = ops.xp.zeros((n_texts, 1), dtype=idf.dtype)
-    add_rows(ops, squares, texts, (values * values)[:, None])
-    values *= model.attrs["scale"] / ops.xp.sqrt(squares[texts, 0])
+    # What was counted is scaled as if there were nothing else, so that new labels leave the votes
+    # for the others as they are.
+    is_counted = rows < (len(idf) if keys is None else len(keys))
+    squares = ops.xp.zeros((n_texts, 2), dtype=idf.dtype)
+    parts = [values * values * is_counted, values * values]
+    add_rows(ops, squares, texts, ops.xp.stack(parts, axis=1).astype(idf.dtype))
+    values *= model.attrs["scale"] / ops.xp.sqrt(squares[texts, ops.xp.where(is_counted, 0, 1)])
     return values[:, None] * cast(Floats2d, model.get_param("ratios"))[rows]
 
 
-def count_ngrams(
-    model: Model[InT, OutT], batches: Iterable[Tuple[InT, numpy.ndarray, numpy.ndarray]]
-) -> None:
-    """Count in how many texts n-grams are, and in how many of each label.
+def count_ngrams(model: Model[InT, OutT], get_batches: Callable[[], Iterable[BatchT]]) -> None:
+    """Give a row to each n-gram of the texts, and count in how many of them it is, and in how many
+    of each label. Without any, nothing changes.
 
-    N-grams that are in none have the inverse document frequency of one in less than one text, and
-    a ratio of 1, so that they can be learned when further texts come.
-
-    model (Model): A linear model that has been initialized. Its idf and ratios are set.
-    batches (Iterable[Tuple[List[Doc], Floats2d, Floats2d]]): Docs, the truth of each label,
-        (n_docs, nO), and 1 where it is known.
+    model (Model): A linear model that has been initialized. Its parameters are set.
+    get_batches (Callable[[], Iterable[Tuple[List[Doc], Floats2d, Floats2d]]]): Is called twice for
+        docs, the truth of each label, (n_docs, nO), and 1 where it is known.
     """
-    length, nO = model.get_dim("length"), model.get_dim("nO")
-    n_docs, n_in = 0, numpy.zeros((length,))
-    n_with, n_without = numpy.zeros((length, nO)), numpy.zeros((length, nO))
-    for docs, truths, known in batches:
-        docs = list(docs)
+    ops, nO = model.ops, model.get_dim("nO")
+    keys, n_in, n_docs = _count_texts(model, (docs for docs, _, _ in get_batches()))
+    if not len(keys):
+        return
+    model.attrs[KEYS] = keys
+    n_with, n_without = numpy.zeros((len(keys), nO)), numpy.zeros((len(keys), nO))
+    for docs, truths, known in get_batches():
         found = find_features(model, docs)
-        n_docs += len(docs)
-        numpy.add.at(n_in, found.rows, 1.0)
         numpy.add.at(n_with, found.rows, (truths * known)[found.texts])
         numpy.add.at(n_without, found.rows, ((1.0 - truths) * known)[found.texts])
-    ratios = numpy.ones((length, nO))
-    seen = n_in > 0
-    if seen.any():
-        logs = []
-        for counts in (n_with[seen], n_without[seen]):
-            smoothed = counts + SMOOTHING
-            logs.append(numpy.log(smoothed / smoothed.sum(axis=0)))
-        difference = logs[0] - logs[1]
-        sign = numpy.where(difference < 0.0, -1.0, 1.0)
-        ratios[seen] = sign * numpy.maximum(abs(difference), LEAST_RATIO)
-    idf = numpy.log((1.0 + n_docs) / (1.0 + n_in)) + 1.0
-    counted: Dict[str, Any] = {"idf": idf, "ratios": ratios}
+    logs = []
+    for counts in (n_with, n_without):
+        smoothed = counts + SMOOTHING
+        logs.append(numpy.log(smoothed / smoothed.sum(axis=0)))
+    difference = logs[0] - logs[1]
+    sign = numpy.where(difference < 0.0, -1.0, 1.0)
+    counted: Dict[str, Any] = {
+        "W": numpy.zeros((len(keys), nO)),
+        "idf": numpy.log((1.0 + n_docs) / (1.0 + n_in)) + 1.0,
+        "ratios": sign * numpy.maximum(abs(difference), LEAST_RATIO),
+    }
     for name, values in counted.items():
-        model.set_param(name, cast(Any, model.ops.asarray(values, dtype="float32")))
+        model.set_param(name, cast(Any, ops.asarray(values, dtype="float32")))
+
+
+def _count_texts(
+    model: Model[InT, OutT], batches: Iterable[InT]
+) -> Tuple[numpy.ndarray, numpy.ndarray, int]:
+    """RETURNS (Tuple[numpy.ndarray, numpy.ndarray, int]): The sorted keys of the n-grams that are
+    to have rows, in how many texts each is, and the number of texts."""
+    length = model.get_dim("length")
+    keys, n_in = numpy.zeros(0, dtype="uint64"), numpy.zeros(0, dtype="int64")
+    pending: List[numpy.ndarray] = []
+    n_docs = n_pending = 0
+    for docs in batches:
+        for doc in docs:
+            of_doc = numpy.concatenate([of_length for _, of_length in _ngram_keys(model, doc)])
+            pending.append(numpy.unique(of_doc))
+            n_pending += len(pending[-1])
+            n_docs += 1
+        if n_pending >= CHUNK:
+            keys, n_in = _most_frequent(*_merge(keys, n_in, pending), COUNTED * length)
+            pending, n_pending = [], 0
+    return (*_most_frequent(*_merge(keys, n_in, pending), length), n_docs)
+
+
+def _merge(
+    keys: numpy.ndarray, counts: numpy.ndarray, more: List[numpy.ndarray]
+) -> Tuple[numpy.ndarray, numpy.ndarray]:
+    """RETURNS (Tuple[numpy.ndarray, numpy.ndarray]): Sorted keys, and how often each is there."""
+    merged, places = numpy.unique(numpy.concatenate([keys, *more]), return_inverse=True)
+    added = numpy.bincount(places[len(keys) :], minlength=len(merged))
+    added[places[: len(keys)]] += counts
+    return merged, added
+
+
+def _most_frequent(
+    keys: numpy.ndarray, counts: numpy.ndarray, n_kept: int
+) -> Tuple[numpy.ndarray, numpy.ndarray]:
+    """RETURNS (Tuple[numpy.ndarray, numpy.ndarray]): Those with the highest counts, in the order in
+    which they were."""
+    if len(keys) <= n_kept:
+        return keys, counts
+    kept = numpy.sort(numpy.argsort(-counts, kind="stable")[:n_kept])
+    return keys[kept], counts[kept]
 
 
 def resize(model: Model[InT, OutT], nO: int, bias: float = 0.0) -> Model[InT, OutT]:
     """Make room for more labels. What is known of n-grams is counted for those that are there; for
-    new ones all n-grams count the same.
+    new ones all n-grams count the same, and those that were not counted get rows to share.
 
     model (Model): A linear model; initialized or not.
     nO (int): Number of labels.
@@ -231,12 +314,17 @@ def resize(model: Model[InT, OutT], nO: int, bias: float = 0.0) -> Model[InT, Ou
     if not model.has_param("W"):
         model.set_dim("nO", nO, force=True)
         return model
-    ops, length, n_new = model.ops, model.get_dim("length"), nO - model.get_dim("nO")
-    new = _build(dict(model.attrs), length, nO)
+    ops, n_new = model.ops, nO - model.get_dim("nO")
+    new = _build(dict(model.attrs), model.get_dim("length"), nO)
+    n_rows = 0
+    if model.attrs[KEYS] is not None and not model.attrs[SPARE]:
+        new.attrs[SPARE] = n_rows = NEW_ROWS
     for name, fill in (("W", 0.0), ("ratios", 1.0)):
         old = cast(Floats2d, model.get_param(name))
-        columns = [old, ops.alloc2f(length, n_new) + fill]
-        new.set_param(name, ops.as_contig(ops.xp.concatenate(columns, axis=1)))
+        columns = [old, ops.alloc2f(len(old), n_new) + fill]
+        rows = [ops.xp.concatenate(columns, axis=1), ops.alloc2f(n_rows, nO) + fill]
+        new.set_param(name, ops.as_contig(ops.xp.concatenate(rows)))
+    idf = cast(Any, model.get_param("idf"))
+    new.set_param("idf", ops.xp.concatenate([idf, ops.alloc1f(n_rows) + idf.max()]))
     new.set_param("b", ops.xp.concatenate([model.get_param("b"), ops.alloc1f(n_new) + bias]))
-    new.set_param("idf", model.get_param("idf"))
     return new

@@ -10,18 +10,13 @@ from thinc.api import Model
 
 from ..errors import Errors
 from ..layers.recurrent import CELLS
+from ..models import ngrams
 
 # Dims of the parameters of Thinc's and our layers, by the layer's name.
 _SHAPES: Dict[str, Dict[str, Tuple[str, ...]]] = {
     "linear": {"W": ("nO", "nI"), "b": ("nO",)},
     "softmax": {"W": ("nO", "nI"), "b": ("nO",)},
     "sparse_linear": {"b": ("nO",)},
-    "ngram_linear": {
-        "W": ("length", "nO"),
-        "b": ("nO",),
-        "idf": ("length",),
-        "ratios": ("length", "nO"),
-    },
     "maxout": {"W": ("nO", "nP", "nI"), "b": ("nO", "nP")},
     "layernorm": {"G": ("nI",), "b": ("nI",)},
     "hashembed": {"E": ("nV", "nO")},
@@ -130,6 +125,8 @@ def check_digest(name: str, path: Path, expected: str) -> None:
 def _expected_shapes(node: Model[Any, Any]) -> Dict[str, Tuple[int, ...]]:
     if "recurrence" in node.attrs:
         return _recurrent_shapes(node)
+    if node.name == ngrams.NAME:
+        return ngrams.expected_shapes(node)
     shapes = {}
     for param, dims in _SHAPES.get(node.name, {}).items():
         if param in node.param_names and all(node.has_dim(dim) for dim in dims):

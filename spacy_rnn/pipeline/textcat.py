@@ -90,7 +90,7 @@ SCORE_WEIGHTS: Dict[str, Optional[float]] = {
         "model": DEFAULT_MODEL,
         "threshold": 0.0,
         "class_weights": None,
-        "label_smoothing": 0.0,
+        "label_smoothing": 0.05,
         "scorer": {"@scorers": "spacy.textcat_scorer.v2"},
     },
     default_score_weights=SCORE_WEIGHTS,
@@ -146,7 +146,7 @@ class RNNTextCategorizer(CrossEntropyTextcat):
         *,
         threshold: float = 0.0,
         class_weights: ClassWeightsT = None,
-        label_smoothing: float = 0.0,
+        label_smoothing: float = 0.05,
         scorer: Optional[Callable] = textcat_score,
     ) -> None:
         super().__init__(vocab, model, name, threshold=threshold, scorer=scorer)

@@ -1,5 +1,6 @@
 """What both text categorizers share: loss, updates, prediction, checks of what is loaded."""
 
+from functools import partial
 from pathlib import Path
 from typing import (
     Any,
@@ -85,7 +86,7 @@ class CrossEntropyTextcat(TextCategorizer):
         )
         for node in self.model.walk():
             if node.name == ngrams.NAME:
-                ngrams.count_ngrams(node, self._batches_with_truths(get_examples))
+                ngrams.count_ngrams(node, partial(self._batches_with_truths, get_examples))
 
     def _batches_with_truths(
         self, get_examples: Callable[[], Iterable[Example]]

@@ -8,11 +8,12 @@ from spacy.training import Example
 from thinc.api import CupyOps, Model
 from thinc.compat import has_cupy_gpu
 
-from spacy_rnn.models import TextCatRNN
+from spacy_rnn.models import TextCatRNN, ngrams
 from spacy_rnn.models.ngrams import (
     LEAST_RATIO,
     NgramLinear,
     count_ngrams,
+    find_features,
     ngram_rows,
     ngram_votes,
     resize,
@@ -101,17 +102,38 @@ def test_gradients_are_right():
     assert not any(model.has_grad(param) for param in ("idf", "ratios"))
 
 
-def test_counts_are_those_of_the_texts():
-    model = NgramLinear(True, ngram_size=1, length=997, nO=2)
+def counted(texts, truths=None, batch_size=2, **options):
+    """A model that has counted texts, the first of two labels being that of every second."""
+    model = NgramLinear(True, **{"nO": 2, "length": 997, **options})
     model.initialize()
-    docs = make_docs(["good film", "good good one", "bad film", "a mystery"])
+    docs = make_docs(texts)
+    if truths is None:
+        truths = numpy.eye(2, dtype="f")[numpy.arange(len(docs)) % 2]
+    known = numpy.repeat(truths.sum(axis=1, keepdims=True), truths.shape[1], axis=1)
+    starts = range(0, len(docs), batch_size)
+    count_ngrams(
+        model,
+        lambda: ((a[i : i + batch_size] for a in (docs, truths, known)) for i in starts),
+    )
+    return model
+
+
+def row_of(model, word):
+    return rows_of(model, make_docs([word])[0])[0]
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 4])
+@pytest.mark.parametrize("chunk", [1, 2**22])
+def test_counts_are_those_of_the_texts(monkeypatch, batch_size, chunk):
+    monkeypatch.setattr(ngrams, "CHUNK", chunk)
     truths = numpy.asarray([[1, 0], [1, 0], [0, 1], [0, 0]], "f")
-    known = numpy.asarray([[1, 1], [1, 1], [1, 1], [0, 0]], "f")
-    # In batches, as one would.
-    count_ngrams(model, [(docs[:1], truths[:1], known[:1]), (docs[1:], truths[1:], known[1:])])
-    row = {word: rows_of(model, make_docs([word])[0])[0] for word in ("good", "film", "bad", "new")}
+    texts = ["good film", "good good one", "bad film", "a mystery"]
+    model = counted(texts, truths, batch_size, ngram_size=1)
+    row = {word: row_of(model, word) for word in ("good", "film", "bad", "mystery")}
     idf, ratios = model.get_param("idf"), model.get_param("ratios")
-    for word, n_docs in (("good", 2), ("film", 2), ("bad", 1), ("new", 0)):
+    assert idf.shape == (6,)
+    assert ratios.shape == model.get_param("W").shape == (6, 2)
+    for word, n_docs in (("good", 2), ("film", 2), ("bad", 1), ("mystery", 1)):
         assert idf[row[word]] == pytest.approx(numpy.log(5 / (1 + n_docs)) + 1)
     # Of six distinct words, with one added to each count, and that of unknown label left out.
     with_label = numpy.asarray([2, 1, 1, 0, 0, 0]) + 1  # good, film, one, bad, a, mystery
@@ -123,15 +145,60 @@ def test_counts_are_those_of_the_texts():
         numpy.sign(expected[1]) * max(abs(expected[1]), LEAST_RATIO), rel=1e-5
     )
     assert_allclose(ratios[row["good"], 1], -ratios[row["good"], 0], rtol=1e-5)
-    assert (ratios[row["new"]] == 1).all()
 
 
-def test_no_texts_leave_all_ngrams_alike():
-    model = NgramLinear(True, length=97, nO=2)
-    model.initialize()
-    count_ngrams(model, [])
+def test_what_was_not_counted_says_nothing():
+    model = counted(["a good film", "a bad film"])
+    model.set_param("W", model.get_param("W") + 1.0)
+    known, more, unknown = make_docs(["good film", "good film nonesuch", "nonesuch indeed"])
+    assert row_of(model, "nonesuch") == -1
+    assert_allclose(model.predict([more]), model.predict([known]), atol=1e-6)
+    assert_allclose(model.predict([unknown])[0], model.get_param("b"))
+    votes = [each for _, each in ngram_votes(model, more)]
+    assert_allclose(sum(each.sum(axis=0) for each in votes), model.predict([more])[0], atol=1e-6)
+    assert not votes[0][2].any()
+    assert not votes[1][1].any()
+    assert votes[0][:2].all()
+    assert not numpy.concatenate([each for _, each in ngram_votes(model, unknown)]).any()
+
+
+def test_no_two_ngrams_share_a_row():
+    texts = [" ".join(f"word{i}" for i in range(n, n + 50)) for n in range(0, 400, 40)]
+    model = counted(texts, length=4096)
+    pairs = {row for doc in make_docs(texts) for n in (1, 2) for row in rows_of(model, doc, n)}
+    assert pairs == set(range(410 + 409))
+    assert len(model.get_param("W")) == 410 + 409
+
+
+@pytest.mark.parametrize("chunk", [1, 2**22])
+def test_the_most_frequent_have_rows_if_there_are_too_few(monkeypatch, chunk):
+    monkeypatch.setattr(ngrams, "CHUNK", chunk)
+    # Often in one text is not in many texts.
+    texts = ["rare rare rare", "often", "often seldom", "often seldom", "sometimes often"]
+    texts += ["sometimes", "sometimes"]
+    model = counted(texts, length=2, ngram_size=1)
+    assert model.get_param("W").shape == (2, 2)
+    rows = {word: row_of(model, word) for word in ("often", "sometimes", "seldom", "rare")}
+    assert {rows["often"], rows["sometimes"]} == {0, 1}
+    assert rows["seldom"] == rows["rare"] == -1
+    assert sorted(model.get_param("idf")) == pytest.approx(
+        [numpy.log(8 / 5) + 1, numpy.log(8 / 4) + 1]
+    )
+
+
+@pytest.mark.parametrize("texts", [[], ["", ""]])
+def test_no_texts_leave_all_ngrams_alike(texts):
+    model = counted(texts)
     assert (model.get_param("ratios") == 1).all()
     assert (model.get_param("idf") == 1).all()
+    assert row_of(model, "anything") >= 0
+
+
+def test_what_was_counted_is_forgotten_at_the_next_initialization():
+    model = counted(["good film", "bad film"])
+    model.initialize()
+    assert model.get_param("W").shape == (997, 2)
+    assert row_of(model, "nonesuch") >= 0
 
 
 @pytest.mark.parametrize("text", TEXTS[2:])
@@ -144,23 +211,54 @@ def test_votes_of_ngrams_add_up_to_the_logits(text):
 
 
 def test_new_labels_leave_the_votes_for_the_others():
-    model, docs = initialized(), make_docs()
+    model, docs = counted(TEXTS, numpy.eye(5, 3, dtype="f"), nO=3), make_docs()
+    model.set_param("W", model.get_param("W") + 0.5)
     before = model.predict(docs)
     model.begin_update(docs)[1](before)
     model = resize(model, 5, bias=-4.0)
     after = model.predict(docs)
     assert_allclose(after[:, :3], before, atol=1e-6)
     assert_allclose(after[:, 3:], -4.0)
+    assert (model.get_param("ratios")[:, 3:] == 1).all()
     # The new ones learn.
     model.begin_update(docs)[1](numpy.ones((len(docs), 5), "f"))
     assert (abs(model.get_grad("W")[:, 3:]).sum(axis=0) > 0).all()
 
 
-def test_bytes_give_the_same_model():
-    model, docs = initialized(), make_docs()
-    other = NgramLinear(True, length=997, nO=3, scale=1.0)
-    other.initialize()
+def test_new_ngrams_are_learned_with_new_labels():
+    model = counted(["a good film", "a bad film"], ngram_size=2)
+    model.set_param("W", model.get_param("W") + 0.5)
+    known, mixed, unknown = docs = make_docs(["good film", "good film nonesuch", "not in there"])
+    before = model.predict(docs)
+    model = resize(resize(model, 3, bias=-4.0), 4, bias=-4.0)
+    assert model.get_param("W").shape == (8 + ngrams.NEW_ROWS, 4)
+    assert_allclose(model.predict(docs)[:, :2], before, atol=1e-6)
+    assert all(row >= 8 for row in rows_of(model, unknown))
+    # However few are known, no text is longer than the scale says.
+    for doc, n_parts in ((known, 1), (mixed, 2), (unknown, 1)):
+        found = find_features(model, [doc])
+        ratios = model.get_param("ratios")
+        model.set_param("ratios", numpy.ones_like(ratios))
+        length = numpy.linalg.norm(ngrams._factors(model, found, 1)[:, 0])
+        model.set_param("ratios", ratios)
+        assert 6.9 < length < 7.1 * n_parts
+    _, backprop = model.begin_update([unknown])
+    backprop(numpy.asarray([[1, 1, -1, 1]], "f"))
+    assert (abs(model.get_grad("W")[8:]).sum(axis=0) > 0).all()
+
+
+@pytest.mark.parametrize("is_counted", [False, True])
+def test_bytes_give_the_same_model(is_counted, tmp_path):
+    model, docs = (counted(TEXTS, nO=2) if is_counted else initialized()), make_docs()
+    if is_counted:
+        model.set_param("W", model.get_param("W") + 0.5)
+    other = NgramLinear(True, length=997, nO=model.get_dim("nO"), scale=1.0)
+    if not is_counted:
+        other.initialize()
     other.from_bytes(model.to_bytes())
+    assert_array_equal(other.predict(docs), model.predict(docs))
+    model.to_disk(tmp_path / "model")
+    other = NgramLinear(True, length=997).from_disk(tmp_path / "model")
     assert_array_equal(other.predict(docs), model.predict(docs))
     assert_array_equal(model.copy().predict(docs), model.predict(docs))
 
