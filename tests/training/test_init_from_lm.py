@@ -139,6 +139,88 @@ def test_a_shared_tok2vec_serves_a_tagger_through_a_listener(paths: Dict[str, Pa
                 numpy.testing.assert_array_equal(node.get_param(param), theirs.get_param(param))
 
 
+TRANSITIONS: Dict[str, Any] = {
+    "@architectures": "spacy.TransitionBasedParser.v2",
+    "extra_state_tokens": False,
+    "hidden_width": 16,
+    "maxout_pieces": 2,
+    "use_upper": True,
+}
+USERS: Dict[str, Any] = {
+    "tagger": {"@architectures": "spacy.Tagger.v2"},
+    "morphologizer": {"@architectures": "spacy.Tagger.v2"},
+    "ner": {**TRANSITIONS, "state_type": "ner"},
+    "parser": {**TRANSITIONS, "state_type": "parser"},
+    "spancat": {},
+    "textcat": {
+        "@architectures": "spacy.TextCatReduce.v1",
+        "exclusive_classes": True,
+        "use_reduce_first": False,
+        "use_reduce_last": False,
+        "use_reduce_max": False,
+        "use_reduce_mean": True,
+    },
+}
+SCORES = {
+    "tagger": "tag_acc",
+    "morphologizer": "pos_acc",
+    "ner": "ents_f",
+    "parser": "dep_uas",
+    "spancat": "spans_sc_f",
+    "textcat": "cats_macro_f",
+}
+
+
+def annotated(nlp: Language) -> List[Example]:
+    """Texts with all that spaCy's components learn: each word that begins with "s" is a name, and
+    all words depend on the last."""
+    data = []
+    for i, text in enumerate(TEXTS):
+        doc = nlp.make_doc(text)
+        names = [(t.idx, t.idx + len(t), "NAME") for t in doc if t.text[0] in "sS"]
+        annotation = {
+            "tags": [t.text[0].upper() for t in doc],
+            "pos": ["PUNCT" if t.is_punct else "NOUN" for t in doc],
+            "heads": [len(doc) - 1] * len(doc),
+            "deps": ["dep"] * (len(doc) - 1) + ["ROOT"],
+            "entities": names,
+            "spans": {"sc": names},
+            "cats": {"EVEN": float(i % 2 == 0), "ODD": float(i % 2)},
+        }
+        data.append(Example.from_dict(doc, annotation))
+    return data
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("factory", USERS)
+def test_spacys_components_learn_from_the_states_of_language_models(
+    factory: str, shared: bool, paths: Dict[str, Path], tmp_path: Path
+) -> None:
+    fix_random_seed(0)
+    nlp = spacy.blank("en")
+    tok2vec = blocks("forward", "backward")
+    if shared:
+        nlp.add_pipe("tok2vec", config={"model": tok2vec})
+        tok2vec = {"@architectures": "spacy.Tok2VecListener.v1", "width": 48}
+    config: Dict[str, Any] = {"model": {**USERS[factory], "tok2vec": tok2vec}}
+    if factory == "parser":
+        config["min_action_freq"] = 1  # as there are few words
+    nlp.add_pipe(factory, config=config)
+    optimizer = nlp.initialize(lambda: annotated(nlp))
+    optimizer.learn_rate = 0.01
+    init_from_lm("tok2vec" if shared else factory, **paths)(nlp)
+    reader = next(readers_of(nlp.get_pipe("tok2vec" if shared else factory).model))
+    before = embedding_of(reader).get_param("E").copy()
+    for _ in range(40):
+        nlp.update(annotated(nlp), sgd=optimizer)
+    assert nlp.evaluate(annotated(nlp))[SCORES[factory]] > 0.95
+    assert (embedding_of(reader).get_param("E") != before).any()
+    nlp.to_disk(tmp_path / "nlp")
+    again = spacy.load(tmp_path / "nlp")
+    for text in TEXTS:
+        assert again(text).to_json() == nlp(text).to_json()
+
+
 def test_a_language_model_of_other_words_takes_over_rows_by_their_strings(
     paths: Dict[str, Path],
 ) -> None:
