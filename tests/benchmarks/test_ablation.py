@@ -96,7 +96,7 @@ def test_a_dry_run_shows_what_there_is_to_do(places: Places) -> None:  # noqa: F
     chosen = ["--sets", "mr", "--groups", "linear model", "--dry-run"]
     result = CliRunner().invoke(app, options(places, *chosen))
     assert result.exit_code == 0, result.output
-    assert "10 runs: 0 done before, 10 to do" in result.output
+    assert "11 runs: 0 done before, 11 to do" in result.output
     assert "mr, linear model: summed up, seed 0" in result.output
 
 
