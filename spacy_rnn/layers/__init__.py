@@ -1,5 +1,6 @@
 """Thinc layers over Ragged sequences."""
 
+from .attention import Attention
 from .bidirectional import bidirectional
 from .elman import Elman
 from .engines import available_engines, use_engine
@@ -14,6 +15,7 @@ __all__ = [
     "GRU",
     "LSTM",
     "QRNN",
+    "Attention",
     "Elman",
     "MinGRU",
     "available_engines",
