@@ -23,11 +23,13 @@ class Memory:
     keys (Floats2d): (n_rows, nH) What queries are compared with.
     lengths (numpy.ndarray): (n_seqs,) Rows of each sequence; 0 is legal.
     owners (Ints1d): (n_rows,) The sequence that each row is of.
+    units (Optional[Ints1d]): (n_rows,) For a decoder that copies: the unit that each row is.
     d_values, d_keys (Floats2d): Their gradients, added up by each query.
     """
 
-    def __init__(self, ops: Ops, values: Any, keys: Any, lengths: Any) -> None:
+    def __init__(self, ops: Ops, values: Any, keys: Any, lengths: Any, units: Any = None) -> None:
         self.ops = ops
+        self.units = units
         self.values = values
         self.keys = keys
         self.lengths = lengths
@@ -48,22 +50,17 @@ class Memory:
 
     def repeated(self, times: int) -> "Memory":
         """RETURNS (Memory): With each sequence so many times, one after the other."""
-        rows = [
-            numpy.tile(numpy.arange(start, end), times)
-            for start, end in zip(self.ends[:-1], self.ends[1:])
-        ]
-        index = numpy.concatenate([numpy.zeros(0, dtype="int64"), *rows]).astype("int64")
-        lengths = numpy.repeat(self.lengths, times)
-        return Memory(self.ops, self.values[index], self.keys[index], lengths)
+        return self.taken(numpy.repeat(numpy.arange(len(self.lengths)), times))
 
     def taken(self, seqs: Any) -> "Memory":
         """
-        seqs (numpy.ndarray): (n,) Numbers of sequences.
+        seqs (numpy.ndarray): (n,) Numbers of sequences; some may come twice.
         RETURNS (Memory): With these sequences alone, in their order.
         """
         rows = [numpy.arange(self.ends[i], self.ends[i + 1]) for i in seqs]
         index = numpy.concatenate([numpy.zeros(0, dtype="int64"), *rows]).astype("int64")
-        return Memory(self.ops, self.values[index], self.keys[index], self.lengths[seqs])
+        units = None if self.units is None else self.units[index]
+        return Memory(self.ops, self.values[index], self.keys[index], self.lengths[seqs], units)
 
 
 class Rows(NamedTuple):
@@ -161,20 +158,21 @@ def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = N
 
 
 def remember(
-    model: Model[InT, OutT], Kr: Ragged, is_train: bool = False
+    model: Model[InT, OutT], Kr: Ragged, is_train: bool = False, *, units: Any = None
 ) -> Tuple[Memory, Callable[[], Ragged]]:
     """Read the rows that queries will ask.
 
     model (Model): An attention layer.
     Kr (Ragged): (n_rows, nI)
     is_train (bool): Whether gradients will be asked for.
+    units (Optional[Ints1d]): (n_rows,) For a decoder that copies: the unit that each row is.
     RETURNS (Tuple[Memory, Callable]): The memory; and what gives the gradient of the rows when all
         queries have been called back, and adds up that of K.
     """
     ops, K = model.ops, cast(Any, model.get_param("K"))
     lengths = ops.to_numpy(Kr.lengths)
     values: Any = Kr.dataXd.reshape((-1, model.get_dim("nI")))
-    memory = Memory(ops, values, values @ K.T, lengths)
+    memory = Memory(ops, values, values @ K.T, lengths, units)
     if is_train:
         memory.d_values = ops.xp.zeros_like(memory.values)
         memory.d_keys = ops.xp.zeros_like(memory.keys)

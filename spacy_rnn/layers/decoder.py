@@ -1,7 +1,7 @@
 """The decoder of a sequence to sequence model: a recurrent network that asks a memory at each
 step."""
 
-from typing import Any, Callable, List, NamedTuple, Optional, Tuple, cast
+from typing import Any, Callable, List, NamedTuple, Tuple, cast
 
 import numpy
 from thinc.api import Model, chain, glorot_uniform_init
@@ -217,15 +217,12 @@ def gate(model: DecoderT, read: Any, memory: Memory) -> Any:
     return xp.where(is_empty, 1.0, 1.0 / (1.0 + xp.exp(-scores))).astype(read.dtype)
 
 
-def log_probs(
-    model: DecoderT, found: Step, memory: Memory, copied: Optional[Ints1d] = None
-) -> Floats2d:
+def log_probs(model: DecoderT, found: Step, memory: Memory) -> Floats2d:
     """What is written next.
 
     model (Model): A decoder.
     found (Step): What `step` has found.
     memory (Memory): The memory it asked.
-    copied (Optional[Ints1d]): (n_rows,) With a copy mechanism: the unit that each row is.
     RETURNS (Floats2d): (n, nV) Log-probabilities, in nats.
     """
     xp = model.ops.xp
@@ -237,7 +234,7 @@ def log_probs(
     rows = memory.first(len(found.read))
     probs: Any = xp.exp(logs) * share[:, None]
     values = (1.0 - share)[rows.owners] * found.weights
-    units: Any = cast(Any, copied)[rows.where]
+    units: Any = memory.units[rows.where]
     add_at: Any = xp.add.at if xp is numpy else model.ops.scatter_add
     add_at(probs, (rows.owners, units), values)
     return cast(Floats2d, xp.log(xp.maximum(probs, 1e-30)))

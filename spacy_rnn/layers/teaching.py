@@ -1,9 +1,9 @@
 """Train a decoder by the true units: teacher forcing, scheduled sampling, and the way back."""
 
-from typing import Any, List, NamedTuple, Optional, Tuple, cast
+from typing import Any, List, NamedTuple, Tuple, cast
 
 import numpy
-from thinc.types import Floats1d, Ints1d
+from thinc.types import Floats1d
 
 from .attention import Memory
 from .decoder import DecoderT, Step, gate, log_probs, parts, start, step
@@ -69,7 +69,6 @@ def read_through(
     states: StatesT,
     targets: Targets,
     *,
-    copied: Optional[Ints1d] = None,
     sampling: float = 0.0,
     mask: Any = None,
 ) -> Tuple[List[Step], List[Any]]:
@@ -87,7 +86,7 @@ def read_through(
         true: Any = targets.at(t - 1)[:n] if t else numpy.full(n, BEGIN, dtype="int32")
         ids: Any = ops.asarray1i(true)
         if t and sampling:
-            ids = _sampled(model, steps[-1], memory, ids, copied, sampling)
+            ids = _sampled(model, steps[-1], memory, ids, sampling)
         found = step(model, memory, ids, standing.take(slice(0, n)), mask=mask)
         steps.append(found)
         read.append(ids)
@@ -95,35 +94,26 @@ def read_through(
     return steps, read
 
 
-def _sampled(
-    model: DecoderT, found: Step, memory: Memory, true: Any, copied: Any, share: float
-) -> Any:
+def _sampled(model: DecoderT, found: Step, memory: Memory, true: Any, share: float) -> Any:
     """RETURNS (Ints1d): The true units, some replaced by what the model would have written (Bengio
     et al. 2015)."""
     n = len(true)
     chosen = numpy.random.random_sample(n) < share
-    logs: Any = model.ops.to_numpy(log_probs(model, found, memory, copied))[:n]
+    logs: Any = model.ops.to_numpy(log_probs(model, found, memory))[:n]
     own = (logs + numpy.random.gumbel(size=logs.shape)).argmax(axis=1)
     ids: Any = numpy.where(chosen, own, model.ops.to_numpy(true)).astype("int32")
     return model.ops.asarray1i(ids)
 
 
-def losses_of(
-    model: DecoderT,
-    memory: Memory,
-    states: StatesT,
-    targets: Targets,
-    *,
-    copied: Optional[Ints1d] = None,
-) -> Floats1d:
+def losses_of(model: DecoderT, memory: Memory, states: StatesT, targets: Targets) -> Floats1d:
     """RETURNS (Floats1d): (n_units,) What the true units cost, in nats, step by step."""
-    steps, _ = read_through(model, memory, states, targets, copied=copied)
+    steps, _ = read_through(model, memory, states, targets)
     wanted = model.ops.asarray1i(targets.all)
     read = _joined(model, [found.read for found in steps])
     losses: Any = loss(parts(model).output, read, wanted)
     if not model.attrs["copy"]:
         return losses
-    shares, masses, _ = _copying(model, memory, steps, targets, copied)
+    shares, masses, _ = _copying(model, memory, steps, targets)
     return cast(Floats1d, -model.ops.xp.log(_mixed(losses, shares, masses)))
 
 
@@ -134,7 +124,6 @@ def teach(
     targets: Targets,
     weights: Floats1d,
     *,
-    copied: Optional[Ints1d] = None,
     sampling: float = 0.0,
 ) -> Taught:
     """The losses of true units, and the gradient of their weighted sum: those of the parameters and
@@ -145,7 +134,6 @@ def teach(
     states (StatesT): Where the recurrent layers begin.
     targets (Targets): What is to be written.
     weights (Floats1d): (n_units,) Of each loss in the sum, step by step.
-    copied (Optional[Ints1d]): (n_rows,) With a copy mechanism: the unit that each row is.
     sampling (float): The share of units to be read that are the model's own.
     RETURNS (Taught): Losses, and the gradient of the states.
     """
@@ -154,15 +142,13 @@ def teach(
     if is_active(node, True):
         E = cast(Any, embed.get_param("E"))
         mask = dropout_mask(ops, (len(E), 1), node.attrs["rate"], E.dtype)
-    steps, ids = read_through(
-        model, memory, states, targets, copied=copied, sampling=sampling, mask=mask
-    )
+    steps, ids = read_through(model, memory, states, targets, sampling=sampling, mask=mask)
     read = _joined(model, [found.read for found in steps])
     wanted = ops.asarray1i(targets.all)
     output = parts(model).output
     d_weights: List[Any] = [None] * len(steps)
     if model.attrs["copy"]:
-        losses, d_read, d_weights = _copy_loss(model, memory, steps, targets, weights, copied)
+        losses, d_read, d_weights = _copy_loss(model, memory, steps, targets, weights)
     else:
         losses, d_read = loss_and_gradient(output, read, wanted, weights)
     d_embedded, d_states = _back(model, steps, targets, d_read, d_weights, states)
@@ -221,7 +207,7 @@ def _padded(xp: Any, array: Any, n: int) -> Any:
 
 
 def _copying(
-    model: DecoderT, memory: Memory, steps: List[Step], targets: Targets, copied: Any
+    model: DecoderT, memory: Memory, steps: List[Step], targets: Targets
 ) -> Tuple[Any, Any, List[Any]]:
     """RETURNS (Tuple[Floats1d, Floats1d, List[numpy.ndarray]]): For all units, the probability that
     they are not copied, and what attention gives to the rows that are these; and for each step
@@ -231,7 +217,7 @@ def _copying(
     for t, found in enumerate(steps):
         rows = memory.first(len(found.read))
         wanted: Any = model.ops.asarray1i(targets.at(t))
-        match = copied[rows.where] == wanted[rows.owners]
+        match = memory.units[rows.where] == wanted[rows.owners]
         mass = xp.zeros(len(found.read), dtype=found.read.dtype)
         if len(match):
             add_at = xp.add.at if xp is numpy else model.ops.scatter_add
@@ -255,14 +241,13 @@ def _copy_loss(
     steps: List[Step],
     targets: Targets,
     weights: Any,
-    copied: Any,
 ) -> Tuple[Any, Any, List[Any]]:
     """RETURNS (Tuple[Floats1d, Floats2d, List[Floats1d]]): The losses, the gradient of what the
     softmax read, and for each step that of the weights of the attention."""
     xp, output = model.ops.xp, parts(model).output
     read = _joined(model, [found.read for found in steps])
     wanted = model.ops.asarray1i(targets.all)
-    shares, masses, matches = _copying(model, memory, steps, targets, copied)
+    shares, masses, matches = _copying(model, memory, steps, targets)
     plain: Any = loss(output, read, wanted)
     probs = _mixed(plain, shares, masses)
     written = xp.exp(-plain)

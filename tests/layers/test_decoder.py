@@ -69,14 +69,13 @@ def test_gradients_are_those_of_finite_differences(
     attention = parts(model).attention
     states, Kr, targets = states_of(model), memory_rows(), Targets(TARGETS)
     weights = numpy.random.RandomState(3).uniform(0.5, 1.5, len(targets.all))
-    copied = COPIED if copy else None
 
     def total() -> float:
-        memory, _ = remember(attention, Kr)
-        return float(losses_of(model, memory, states, targets, copied=copied) @ weights)
+        memory, _ = remember(attention, Kr, units=COPIED)
+        return float(losses_of(model, memory, states, targets) @ weights)
 
-    memory, backprop_memory = remember(attention, Kr, is_train=True)
-    taught = teach(model, memory, states, targets, weights, copied=copied)
+    memory, backprop_memory = remember(attention, Kr, True, units=COPIED)
+    taught = teach(model, memory, states, targets, weights)
     assert taught.losses @ weights == pytest.approx(total())
     d_rows = backprop_memory()
     assert_same_gradient(d_rows.dataXd, numeric_gradient(total, Kr.data), "rows")
@@ -96,7 +95,7 @@ def test_a_step_is_its_equations() -> None:
     model = make("gru", "multiplicative", copy=True)
     attention = parts(model).attention
     states, Kr = states_of(model), memory_rows()
-    memory, _ = remember(attention, Kr)
+    memory, _ = remember(attention, Kr, units=COPIED)
     ids = numpy.asarray([1, 2, 3, 4], "int32")
     feed = numpy.random.RandomState(4).standard_normal((4, 4))
     found = step(model, memory, ids, start(model, states, 4)._replace(feed=feed))
@@ -114,7 +113,7 @@ def test_a_step_is_its_equations() -> None:
     probs *= g[:, None]
     for owner, unit, weight in zip(memory.owners, COPIED, found.weights):
         probs[owner, unit] += (1 - g[owner]) * weight
-    assert_allclose(numpy.exp(log_probs(model, found, memory, COPIED)), probs)
+    assert_allclose(numpy.exp(log_probs(model, found, memory)), probs)
     assert_allclose(probs.sum(axis=1), 1.0)
 
 
@@ -131,15 +130,14 @@ def cell_step(cells: Any, X: Any, h: Any) -> Any:
 def test_losses_are_those_of_what_it_would_write(copy: bool) -> None:
     model = make("lstm", copy=copy)
     states, Kr, targets = states_of(model), memory_rows(), Targets(TARGETS)
-    memory, _ = remember(parts(model).attention, Kr)
-    copied = COPIED if copy else None
-    losses = losses_of(model, memory, states, targets, copied=copied)
+    memory, _ = remember(parts(model).attention, Kr, units=COPIED)
+    losses = losses_of(model, memory, states, targets)
     standing = start(model, states, 4)
     ids = numpy.zeros(4, "int32")
     for t in range(4):
         n = targets.n_active[t]
         found = step(model, memory, ids[:n], standing.take(slice(0, n)))
-        logs = log_probs(model, found, memory, copied)
+        logs = log_probs(model, found, memory)
         assert_allclose(losses[targets.rows(t)], -logs[numpy.arange(n), targets.at(t)])
         standing, ids = found.standing, targets.at(t)
 
@@ -147,7 +145,9 @@ def test_losses_are_those_of_what_it_would_write(copy: bool) -> None:
 def test_a_sequence_costs_the_same_alone_and_in_a_batch() -> None:
     model = make("lstm")
     states, Kr, targets = states_of(model), memory_rows(), Targets(TARGETS)
-    together = losses_of(model, remember(parts(model).attention, Kr)[0], states, targets)
+    together = losses_of(
+        model, remember(parts(model).attention, Kr, units=COPIED)[0], states, targets
+    )
     starts = numpy.cumsum([0, *LENGTHS])
     for i, units in enumerate(TARGETS):
         rows = Ragged(Kr.data[starts[i] : starts[i + 1]], Kr.lengths[i : i + 1])
@@ -163,7 +163,7 @@ def test_scheduled_sampling_reads_what_the_model_writes() -> None:
     states, Kr = states_of(model), memory_rows()
     # It is sure to write a 4.
     parts(model).output.get_param("b")[:] = [0, 0, 0, 0, 100]
-    memory, _ = remember(parts(model).attention, Kr)
+    memory, _ = remember(parts(model).attention, Kr, units=COPIED)
     targets = Targets([numpy.asarray([2] * 50, "int32")] * 4)
     for share, low, high in ((0.0, 0, 0), (0.25, 20, 80), (1.0, 196, 196)):
         fix_random_seed(0)
@@ -181,7 +181,7 @@ def test_dropout_is_there_in_training_alone() -> None:
     def taught() -> Any:
         return teach(model, remember(attention, Kr, True)[0], states, targets, weights).losses
 
-    plain = losses_of(model, remember(attention, Kr)[0], states, targets)
+    plain = losses_of(model, remember(attention, Kr, units=COPIED)[0], states, targets)
     assert abs(taught() - plain).max() > 1e-3
     assert abs(taught() - taught()).max() > 1e-3
     set_dropout_rate(model, 0.0)
@@ -205,10 +205,8 @@ def test_bytes_give_the_same_model() -> None:
     other.from_bytes(model.to_bytes())
     states, Kr, targets = states_of(model), memory_rows(), Targets(TARGETS)
     for one in (other, model.copy()):
-        found = losses_of(
-            one, remember(parts(one).attention, Kr)[0], states, targets, copied=COPIED
-        )
+        found = losses_of(one, remember(parts(one).attention, Kr, units=COPIED)[0], states, targets)
         expected = losses_of(
-            model, remember(parts(model).attention, Kr)[0], states, targets, copied=COPIED
+            model, remember(parts(model).attention, Kr, units=COPIED)[0], states, targets
         )
         assert_allclose(found, expected)
