@@ -430,6 +430,10 @@ class Errors(metaclass=_WithCodes):
         "batcher that reads {batcher}. Set backward = {value} in [training.batcher], or use a "
         "batcher of whole documents, such as spacy.batch_by_sequence.v1."
     )
+    E150 = (
+        "A vector has no units that could be copied. Set copy = false, or another source than "
+        '"vector".'
+    )
 
 
 def number_error(what: str, expected: str, found: Any) -> ValueError:

@@ -1,0 +1,248 @@
+"""Find the most probable targets of sources: greedily, or by a beam."""
+
+from typing import Any, Dict, List, NamedTuple, Tuple
+
+import numpy
+from thinc.api import Model
+
+from ..errors import number_error
+from ..layers.attention import Memory
+from ..layers.decoder import Standing, Step, log_probs, start, step
+from .seq2seq import SourcesT, encode, parts
+from .vocabulary import END, UNKNOWN
+
+# Rows of the memories that are asked at a time.
+MAX_ROWS = 2**15
+
+
+class Settings(NamedTuple):
+    """How to search.
+
+    beam_width (int): How many are kept at each step; 1 for the most probable unit alone.
+    length_penalty (float): The alpha of Wu et al. (2016): log-probabilities are divided by
+        ((5 + length) / 6) ** alpha, as sums would favour short targets. 0 for the sums.
+    coverage_penalty (float): Their beta: how much it costs to leave parts of the source unread.
+    """
+
+    beam_width: int = 1
+    length_penalty: float = 0.0
+    coverage_penalty: float = 0.0
+
+    def check(self) -> "Settings":
+        """RETURNS (Settings): The same.
+
+        RAISES (ValueError): If a number is outside its range.
+        """
+        if self.beam_width < 1:
+            raise number_error("beam_width", "a positive number", self.beam_width)
+        for what in ("length_penalty", "coverage_penalty"):
+            if not 0.0 <= getattr(self, what) < numpy.inf:
+                raise number_error(what, "a number of at least 0", getattr(self, what))
+        return self
+
+    def divisor(self, length: int) -> float:
+        """RETURNS (float): What the log-probability of a target is divided by."""
+        return float(((5.0 + length) / 6.0) ** self.length_penalty)
+
+
+class Found(NamedTuple):
+    """A target that was found.
+
+    score (float): What targets are ranked by.
+    log_prob (float): In nats.
+    units (List[int]): Its units, without the end.
+    places (List[int]): For each, the unit of the source that was attended to most; -1 if none.
+    """
+
+    score: float
+    log_prob: float
+    units: List[int]
+    places: List[int]
+
+
+def search(
+    model: Model[Any, Any], sources: SourcesT, max_lengths: List[int], settings: Settings
+) -> List[List[Found]]:
+    """The most probable targets.
+
+    model (Model): A sequence to sequence model.
+    sources (Sequence): (n_units,) units of each, or (nI,) vectors.
+    max_lengths (List[int]): The most units that are written for each.
+    settings (Settings): How to search.
+    RETURNS (List[List[Found]]): For each source the targets, best first: as many as the beam is
+        wide, or fewer.
+    """
+    settings.check()
+    found: List[List[Found]] = [[] for _ in sources]
+    for batch in _batches(sources, settings.beam_width):
+        results = _Search(
+            model, [sources[i] for i in batch], [max_lengths[i] for i in batch], settings
+        ).run()
+        for i, result in zip(batch, results):
+            found[i] = result
+    return found
+
+
+def _batches(sources: SourcesT, beam_width: int) -> List[List[int]]:
+    """RETURNS (List[List[int]]): Numbers of sources of like length, so many that their rows fit."""
+    sizes = [max(1, len(source) if numpy.ndim(source) else 1) for source in sources]
+    order = sorted(range(len(sizes)), key=lambda i: sizes[i])
+    batches: List[List[int]] = []
+    n_rows = MAX_ROWS
+    for i in order:
+        n_rows += sizes[i] * beam_width
+        if n_rows > MAX_ROWS or not batches:
+            batches.append([])
+            n_rows = sizes[i] * beam_width
+        batches[-1].append(i)
+    return batches
+
+
+class _Search:
+    """A beam search for the targets of a batch of sources.
+
+    Hypotheses stand in rows, those of a source one after another: `width` of each source, once the
+    first step has been taken.
+    """
+
+    def __init__(
+        self, model: Model[Any, Any], sources: SourcesT, max_lengths: List[int], settings: Settings
+    ) -> None:
+        self.settings = settings
+        self.max_lengths = max_lengths
+        self.decoder: Model[Any, Any] = parts(model).decoder
+        self.ops = model.ops
+        encoded = encode(model, sources)
+        self.memory: Memory = encoded.memory
+        self.standing: Standing = start(self.decoder, encoded.states, len(sources))
+        self.width = 1
+        # The sources that are searched for, by their number; their rows are in this order.
+        self.live = list(range(len(sources)))
+        self.finished: List[Dict[Tuple[int, ...], Found]] = [{} for _ in sources]
+        self.ids = numpy.full(len(sources), END, dtype="int32")
+        self.totals = numpy.zeros(len(sources))
+        self.written: List[Tuple[List[int], List[int]]] = [([], []) for _ in sources]
+        self.coverage = numpy.zeros(len(self.memory.owners))
+
+    def run(self) -> List[List[Found]]:
+        """RETURNS (List[List[Found]]): Best first."""
+        self._leave_out([i for i in self.live if self.max_lengths[i] > 0])
+        length = 0
+        while self.live:
+            length += 1
+            found = step(
+                self.decoder, self.memory, self.ops.asarray1i(self.ids.tolist()), self.standing
+            )
+            logs: Any = self.ops.to_numpy(log_probs(self.decoder, found, self.memory))
+            self._advance(found, logs.astype("float64"), length)
+        width = self.settings.beam_width
+        return [
+            sorted(each.values(), key=lambda one: (-one.score, one.units))[:width]
+            for each in self.finished
+        ]
+
+    def _advance(self, found: Step, logs: Any, length: int) -> None:
+        """Choose how each hypothesis goes on, and end those that are over."""
+        k, n_units = self.settings.beam_width, logs.shape[1]
+        weights = numpy.asarray(self.ops.to_numpy(found.weights))
+        coverage = self.coverage + weights
+        totals = (logs + self.totals[:, None]).reshape(len(self.live), self.width * n_units)
+        n_best = min(2 * k, totals.shape[1])
+        best = numpy.argpartition(-totals, n_best - 1, axis=1)[:, :n_best]
+        rows: List[int] = []
+        ids: List[int] = []
+        sums: List[float] = []
+        goes_on = []
+        for place, i in enumerate(self.live):
+            ordered = sorted(best[place].tolist(), key=lambda c: (-totals[place, c], c))
+            kept: List[Tuple[int, int, float]] = []
+            for choice in ordered:
+                row, unit = place * self.width + choice // n_units, choice % n_units
+                total = float(totals[place, choice])
+                if unit == END or length >= self.max_lengths[i]:
+                    self._finish(i, row, unit, total, length, weights, coverage)
+                elif len(kept) < k:
+                    kept.append((row, unit, total))
+            if kept and not self._is_over(i, kept[0][2]):
+                while len(kept) < k:  # fewer units than the beam is wide
+                    kept.append((kept[0][0], kept[0][1], -numpy.inf))
+                goes_on.append(place)
+                rows += [row for row, _, _ in kept]
+                ids += [unit for _, unit, _ in kept]
+                sums += [total for _, _, total in kept]
+        self._go_on(found, goes_on, rows, ids, sums, weights, coverage)
+
+    def _finish(
+        self, i: int, row: int, unit: int, total: float, length: int, weights: Any, coverage: Any
+    ) -> None:
+        units, places = self.written[row]
+        if unit != END:
+            units = [*units, unit]
+            places = [*places, self._place(row, weights) if unit == UNKNOWN else -1]
+        if total == -numpy.inf:
+            return
+        score = total / self.settings.divisor(length)
+        if self.settings.coverage_penalty:
+            where = slice(self.memory.ends[row], self.memory.ends[row + 1])
+            read = numpy.log(numpy.clip(coverage[where], 1e-10, 1.0)).sum()
+            score += self.settings.coverage_penalty * float(read)
+        key = tuple(units)
+        if key not in self.finished[i] or self.finished[i][key].score < score:
+            self.finished[i][key] = Found(score, total, units, places)
+
+    def _place(self, row: int, weights: Any) -> int:
+        """RETURNS (int): What was attended to most."""
+        of_row = weights[self.memory.ends[row] : self.memory.ends[row + 1]]
+        return int(of_row.argmax()) if len(of_row) else -1
+
+    def _is_over(self, i: int, best: float) -> bool:
+        """RETURNS (bool): Whether nothing better can be found, were all that is to come certain."""
+        scores = sorted((one.score for one in self.finished[i].values()), reverse=True)
+        k = self.settings.beam_width
+        return len(scores) >= k and scores[k - 1] >= best / self.settings.divisor(
+            self.max_lengths[i]
+        )
+
+    def _go_on(
+        self,
+        found: Step,
+        places: List[int],
+        rows: List[int],
+        ids: List[int],
+        sums: List[float],
+        weights: Any,
+        coverage: Any,
+    ) -> None:
+        k = self.settings.beam_width
+        written = []
+        for row, unit in zip(rows, ids):
+            units, read = self.written[row]
+            place = self._place(row, weights) if unit == UNKNOWN else -1
+            written.append(([*units, unit], [*read, place]))
+        starts, ends = self.memory.ends[:-1], self.memory.ends[1:]
+        parts_of = [coverage[starts[row] : ends[row]] for row in rows]
+        self.coverage = numpy.concatenate([numpy.zeros(0), *parts_of])
+        if self.width != k:
+            self.memory = self.memory.taken(numpy.repeat(places, k).astype("int64"))
+        elif len(places) < len(self.live):
+            of_each = numpy.asarray(places, dtype="int64")[:, None] * k + numpy.arange(k)
+            self.memory = self.memory.taken(of_each.reshape(-1))
+        self.width = k
+        index = self.ops.xp.asarray(numpy.asarray(rows, dtype="int64"))
+        self.standing = found.standing.take(index)
+        self.live = [self.live[place] for place in places]
+        self.ids = numpy.asarray(ids, dtype="int32")
+        self.totals = numpy.asarray(sums, dtype="float64")
+        self.written = written
+
+    def _leave_out(self, kept: List[int]) -> None:
+        """Search on for some of the sources only, before the first step."""
+        if len(kept) == len(self.live):
+            return
+        index = numpy.asarray(kept, dtype="int64")
+        self.memory = self.memory.taken(index)
+        self.standing = self.standing.take(self.ops.xp.asarray(index))
+        self.live = kept
+        self.ids, self.totals = self.ids[index], self.totals[index]
+        self.written = [self.written[i] for i in kept]
+        self.coverage = numpy.zeros(len(self.memory.owners))

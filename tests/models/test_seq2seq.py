@@ -1,0 +1,162 @@
+"""The sequence to sequence model: gradients through the encoder, round trips, odd sources."""
+
+from typing import Any
+
+import numpy
+import pytest
+from numpy.testing import assert_allclose
+from thinc.api import Model, fix_random_seed, set_dropout_rate
+
+from spacy_rnn.models.encoder import CELLS
+from spacy_rnn.models.seq2seq import (
+    Seq2Seq,
+    copies,
+    learn,
+    parts,
+    set_vocabularies,
+    target_losses,
+)
+from spacy_rnn.models.vocabulary import Vocabulary
+
+from ..layers.numeric import numeric_gradient
+
+SOURCES = [numpy.asarray(ids, "int32") for ids in ([2, 3, 4], [], [5, 2, 2, 3], [4])]
+VECTORS = numpy.random.RandomState(5).standard_normal((4, 3))
+TARGETS = [numpy.asarray(ids, "int32") for ids in ([4, 0], [3, 3, 2, 0], [0], [2, 4, 0])]
+WEIGHTS = numpy.asarray([1.0, 0.5, 2.0, 1.5], "f")
+
+
+def make(double: bool = True, **settings: Any) -> Model[Any, Any]:
+    fix_random_seed(0)
+    model = Seq2Seq(**{"width": 2, "embed_width": 2, **settings})
+    set_vocabularies(model, Vocabulary("char", "abcd"), Vocabulary("char", "cax"))
+    if settings.get("source") == "vector":
+        parts(model).embed.set_dim("nI", 3)
+        parts(model).start.set_dim("nI", 3)
+    model.initialize()
+    rng = numpy.random.RandomState(0)
+    for node in model.walk():
+        for name in node.param_names:
+            value = node.get_param(name)
+            value = value + 0.4 * rng.standard_normal(value.shape)
+            node.set_param(name, value.astype("float64" if double else "float32"))
+    return model
+
+
+CASES = [
+    *({"cell": cell} for cell in CELLS),
+    {"attention": "additive", "copy": True, "depth": 2},
+    {"input_feeding": False, "copy": True},
+    {"source": "vector", "cell": "gru"},
+    {"source": "vector", "attention": "additive"},
+]
+
+
+@pytest.mark.parametrize("settings", CASES, ids=str)
+def test_gradients_are_those_of_finite_differences(settings: Any) -> None:
+    model = make(**settings)
+    sources: Any = VECTORS if settings.get("source") == "vector" else SOURCES
+
+    def total() -> float:
+        return float(target_losses(model, sources, TARGETS) @ WEIGHTS)
+
+    losses = learn(model, sources, TARGETS, WEIGHTS)
+    assert losses @ WEIGHTS == pytest.approx(total(), rel=1e-6)
+    for node in model.walk():
+        for name in node.param_names:
+            expected = numeric_gradient(total, node.get_param(name))
+            found = node.get_grad(name)
+            # Sums in single precision, by the weights of the losses.
+            assert_allclose(found, expected, atol=1e-4 * max(1e-3, abs(expected).max()))
+
+
+def test_it_is_a_model_of_losses() -> None:
+    model = make()
+    losses, backprop = model.begin_update((SOURCES, TARGETS))
+    assert_allclose(losses, target_losses(model, SOURCES, TARGETS))
+    backprop(WEIGHTS)
+    other = make()
+    learn(other, SOURCES, TARGETS, WEIGHTS)
+    for node, theirs in zip(model.walk(), other.walk()):
+        for name in node.param_names:
+            assert_allclose(node.get_grad(name), theirs.get_grad(name))
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_pair_costs_the_same_alone_and_in_a_batch(cell: str) -> None:
+    model = make(False, cell=cell)
+    together = target_losses(model, SOURCES, TARGETS)
+    for source, target, expected in zip(SOURCES, TARGETS, together):
+        assert target_losses(model, [source], [target])[0] == pytest.approx(expected, abs=1e-5)
+
+
+def test_no_pairs_and_empty_sources_are_legal() -> None:
+    model = make()
+    assert len(target_losses(model, [], [])) == 0
+    assert len(learn(model, [], [], WEIGHTS[:0])) == 0
+    empty = [SOURCES[1]] * 2
+    assert numpy.isfinite(learn(model, empty, TARGETS[:2], WEIGHTS[:2])).all()
+
+
+def test_dropout_is_there_in_training_alone() -> None:
+    model = make(dropout=0.4, embed_dropout=0.3)
+    plain = target_losses(model, SOURCES, TARGETS)
+    assert_allclose(target_losses(model, SOURCES, TARGETS), plain)
+    assert abs(learn(model, SOURCES, TARGETS, WEIGHTS) - plain).max() > 1e-3
+    set_dropout_rate(model, 0.0)
+    assert_allclose(learn(model, SOURCES, TARGETS, WEIGHTS), plain)
+
+
+@pytest.mark.parametrize("settings", [{}, {"copy": True}, {"source": "vector"}], ids=str)
+def test_round_trips_give_the_same(settings: Any, tmp_path: Any) -> None:
+    model = make(False, **settings)
+    sources: Any = VECTORS if settings.get("source") == "vector" else SOURCES
+    expected = target_losses(model, sources, TARGETS)
+    other = make(False, **settings)
+    for node in other.walk():
+        for name in node.param_names:
+            node.set_param(name, node.get_param(name) * 0)
+    model.to_disk(tmp_path / "model")
+    for one in (
+        other.from_bytes(model.to_bytes()),
+        model.copy(),
+        other.from_disk(tmp_path / "model"),
+    ):
+        assert_allclose(target_losses(one, sources, TARGETS), expected)
+        assert one.attrs["vocabulary"].units == ["c", "a", "x"]
+
+
+def test_units_are_copied_by_their_strings() -> None:
+    model = make(copy=True)
+    # </s> and <unk>, then a, b, c, d of the source as the target, c, a, x, knows them.
+    assert model.attrs["copied"] == [0, 1, 3, 1, 2, 1]
+    assert copies(model)
+    assert not copies(make())
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"source": "nothing"}, "E009.*nothing.*vector"),
+        ({"source_unit": "line"}, "E009.*line.*subword"),
+        ({"unit": "line"}, "E009.*line"),
+        ({"attention": "none"}, "E009.*none"),
+        ({"cell": "rnn"}, "E002.*rnn"),
+        ({"width": 5}, "E001.*5"),
+        ({"width": 0}, "E011.*width"),
+        ({"depth": 0}, "E011.*depth"),
+        ({"embed_width": 0}, "E011.*embed_width"),
+        ({"sampling": 1.5}, "E011.*sampling"),
+        ({"dropout": 1.0}, "E011.*dropout"),
+        ({"source": "vector", "copy": True}, "E150"),
+        ({"source_attr": "LOWER"}, "E140.*LOWER"),
+    ],
+)
+def test_wrong_settings_are_errors(settings: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Seq2Seq(**settings)
+
+
+def test_a_vector_of_another_width_is_an_error() -> None:
+    with pytest.raises(ValueError, match=r"E003.*3.*4"):
+        target_losses(make(source="vector"), numpy.zeros((2, 4)), TARGETS[:2])
