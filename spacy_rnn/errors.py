@@ -434,6 +434,25 @@ class Errors(metaclass=_WithCodes):
         "A vector has no units that could be copied. Set copy = false, or another source than "
         '"vector".'
     )
+    E151 = (
+        "{where}: expected a list of finite numbers under '{key}', a vector, but found {found}. "
+        "Correct the line, or set vector_key to the key that the vectors have."
+    )
+    E152 = (
+        "'{name}' found no pair to learn its units from: no example has both a source and a "
+        "target. Targets stand in reference._.seq2seq; the reader spacy-rnn.PairCorpus.v1 puts "
+        "them there."
+    )
+    E153 = (
+        "'{name}' writes by vectors, but the first example has none. Give one under vector_key of "
+        "spacy-rnn.PairCorpus.v1, or in doc.user_data['spacy_rnn.vector'], or load vectors into "
+        "the pipeline by [initialize] vectors."
+    )
+    E154 = (
+        "'{name}' reads doc._.{attribute}, but there is {found} of this name that is a text. "
+        "Register it by Doc.set_extension('{attribute}', default=None), and let a component before "
+        "'{name}' set it to a text; or set source to another attribute."
+    )
 
 
 def number_error(what: str, expected: str, found: Any) -> ValueError:

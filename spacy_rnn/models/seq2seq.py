@@ -196,11 +196,21 @@ def set_n_units(model: Model[InT, OutT], n_source: Optional[int], n_target: Opti
 
     n_source, n_target (Optional[int]): None for what is about to be loaded.
     """
+    # Not set_dim, which refuses to change the dims of a layer that has weights.
     decoder = decoder_parts(parts(model).decoder)
     if not reads_vectors(model):
-        parts(model).embed.set_dim("nV", cast(Any, n_source), force=True)
-    decoder.embed.set_dim("nV", cast(Any, n_target), force=True)
-    decoder.output.set_dim("nO", cast(Any, n_target), force=True)
+        parts(model).embed._dims["nV"] = n_source
+    decoder.embed._dims["nV"] = n_target
+    decoder.output._dims["nO"] = n_target
+
+
+def set_vector_width(model: Model[InT, OutT], width: Optional[int]) -> None:
+    """Set how wide the vectors are that are the sources.
+
+    width (Optional[int]): None for what is about to be loaded.
+    """
+    parts(model).embed._dims["nI"] = width
+    parts(model).start._dims["nI"] = width
 
 
 def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:

@@ -12,9 +12,7 @@ from thinc.util import to_numpy
 from ..errors import Errors, number_error
 from ..layers.state import StatesT
 from ..models.lm_parts import parts
-
-# Key of `doc.user_data` for a vector other than `doc.vector`.
-VECTOR = "spacy_rnn.vector"
+from ..training.pairs import VECTOR_KEY as VECTOR
 
 
 def learn_condition(

@@ -1,98 +1,31 @@
 """How a language model is saved, and what is checked when it is loaded."""
 
-from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Tuple, TypeVar, Union, cast
-
-import srsly
-from spacy import util
-from spacy.pipeline.trainable_pipe import TrainablePipe
+from typing import Any, List, Tuple, TypeVar
 
 from ..errors import Errors
 from ..models.lm_parts import embedding_of, set_n_units, vocabulary_of
-from .loading import (
-    check_digest,
-    check_parameters,
-    check_structure,
-    explain_damage,
-    file_digest,
-    structure,
-)
+from .saving import SavedPipe
 
 SelfT = TypeVar("SelfT", bound="SavedLanguageModel")
 
 
-class SavedLanguageModel(TrainablePipe):
+class SavedLanguageModel(SavedPipe):
     """A component whose model is a language model. The vocabulary is in the model's file."""
-
-    def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
-        """RETURNS (bytes): The component, without any state of what it has read."""
-        data: Dict[str, Callable] = {}
-        if self.cfg is not None:
-            data["cfg"] = lambda: srsly.json_dumps(self.cfg)
-        data["model"] = self.model.to_bytes
-        return cast(bytes, util.to_bytes(data, list(exclude)))
-
-    def from_bytes(self: SelfT, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> SelfT:
-        """Load the component from a bytestring.
-
-        RAISES (ValueError): If the data is damaged, or the model is of another shape.
-        """
-        before = self._structure()
-        readers: Dict[str, Callable] = {
-            "cfg": lambda data: self.cfg.update(srsly.json_loads(data)),
-            "model": self._model_from_bytes,
-        }
-        with explain_damage(self.name, "the bytes given"):
-            util.from_bytes(bytes_data, readers, list(exclude))
-        return self._checked(before)
-
-    def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> None:
-        """Save the component to a directory, with the digest of the model in its settings."""
-        path = Path(path)
-        writers: Dict[str, Callable] = {"model": self.model.to_disk}
-        util.to_disk(path, writers, list(exclude))
-        if "cfg" not in exclude:
-            digest = {"model_sha256": file_digest(path / "model")} if "model" not in exclude else {}
-            srsly.write_json(path / "cfg", {**self.cfg, **digest})
-
-    def from_disk(self: SelfT, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> SelfT:
-        """Load the component from a directory.
-
-        RAISES (ValueError): If the model file is damaged, or is of another shape.
-        """
-        path = Path(path)
-        before = self._structure()
-        readers: Dict[str, Callable] = {
-            "cfg": lambda p: self.cfg.update(cast(Dict[str, Any], srsly.read_json(p))),
-            "model": lambda p: self._model_from_bytes(p.read_bytes()),
-        }
-        with explain_damage(self.name, path / "model"):
-            util.from_disk(path, readers, list(exclude))
-        digest = self.cfg.pop("model_sha256", None)
-        if digest is not None and "model" not in exclude:
-            check_digest(self.name, path / "model", cast(str, digest))
-        return self._checked(before)
 
     def _model_from_bytes(self, data: bytes) -> None:
         # Numbers of rows are the vocabulary's, which is in the data.
         set_n_units(self.model, None)
         # What was saved before there were backward models does not say that it is forward.
         self.model.attrs["backward"] = False
-        self.model.from_bytes(data)
+        super()._model_from_bytes(data)
 
     def _structure(self) -> List[Tuple[str, Any]]:
-        """RETURNS (List[Tuple[str, Any]]): Choices of the config that loading must not change."""
-        return [*structure(self.model), ("attr", vocabulary_of(self.model).attr)]
+        return [*super()._structure(), ("attr", vocabulary_of(self.model).attr)]
 
     def _checked(self: SelfT, before: List[Tuple[str, Any]]) -> SelfT:
-        check_structure(self.name, before, self._structure())
-        check_parameters(self.name, self.model)
+        super()._checked(before)
         n_rows = embedding_of(self.model).maybe_get_dim("nV")
         if n_rows is not None and n_rows != len(vocabulary_of(self.model)):
             reason = f"{n_rows} vectors for {len(vocabulary_of(self.model))} units"
             raise ValueError(Errors.E019.format(name=self.name, reason=reason))
-        self._forget()
         return self
-
-    def _forget(self) -> None:
-        """Forget what was read by the model that was there before."""

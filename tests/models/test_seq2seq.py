@@ -12,7 +12,7 @@ from spacy_rnn.models.seq2seq import (
     Seq2Seq,
     copies,
     learn,
-    parts,
+    set_vector_width,
     set_vocabularies,
     target_losses,
 )
@@ -31,8 +31,7 @@ def make(double: bool = True, **settings: Any) -> Model[Any, Any]:
     model = Seq2Seq(**{"width": 2, "embed_width": 2, **settings})
     set_vocabularies(model, Vocabulary("char", "abcd"), Vocabulary("char", "cax"))
     if settings.get("source") == "vector":
-        parts(model).embed.set_dim("nI", 3)
-        parts(model).start.set_dim("nI", 3)
+        set_vector_width(model, 3)
     model.initialize()
     rng = numpy.random.RandomState(0)
     for node in model.walk():

@@ -1,0 +1,481 @@
+"""`rnn_seq2seq`: an encoder and a decoder that turn a text, or a vector, into another text."""
+
+from itertools import islice
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, cast
+
+import numpy
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example, validate_examples
+from spacy.vocab import Vocab
+from thinc.api import Config, Model, Optimizer, set_dropout_rate
+
+from ..errors import Errors, number_error
+from ..models.search import Found, Settings, search
+from ..models.seq2seq import (
+    learn,
+    parts,
+    reads_vectors,
+    set_n_units,
+    set_vector_width,
+    set_vocabularies,
+    target_losses,
+)
+from ..models.vocabulary import END, UNKNOWN, Vocabulary
+from ..scorers import seq2seq_score
+from ..training.gradients import scale_gradients
+from ..training.pairs import TARGET, register_target
+from ..training.steps import StepStats, finish_update
+from .condition import vector_of
+from .doc_maker import DocMaker
+from .joining import make_joiner
+from .saving import SavedPipe
+from .source import source_doc
+
+# For some ten thousand pairs of words to some hundred thousand: characters, and the attention that
+# is the cheapest.
+default_model_config = """
+[model]
+@architectures = "spacy-rnn.Seq2Seq.v1"
+source = "text"
+source_unit = "char"
+source_attr = "ORTH"
+unit = "char"
+cell = "lstm"
+width = 256
+depth = 1
+embed_width = 128
+attention = "multiplicative"
+input_feeding = true
+copy = false
+sampling = 0.0
+dropout = 0.0
+embed_dropout = 0.0
+recurrent_dropout = 0.0
+"""
+DEFAULT_MODEL = Config().from_str(default_model_config)["model"]
+SCORE_WEIGHTS: Dict[str, Optional[float]] = {
+    "seq2seq_exact": 1.0,
+    "seq2seq_cer": None,
+    "seq2seq_wer": None,
+    "seq2seq_bleu": None,
+}
+# Units, of sources and targets together, that are learned from in one go.
+MAX_UNITS = 2**14
+# What is written at the most beyond what was the longest in training.
+SPARE = 10
+
+
+@Language.factory(
+    "rnn_seq2seq",
+    assigns=["doc._.seq2seq"],
+    default_config={
+        "model": DEFAULT_MODEL,
+        "beam_width": 1,
+        "length_penalty": 0.0,
+        "coverage_penalty": 0.0,
+        "max_length": 0,
+        "scorer": {"@scorers": "spacy-rnn.seq2seq_scorer.v1"},
+    },
+    default_score_weights=SCORE_WEIGHTS,
+)
+def make_seq2seq(
+    nlp: Language,
+    name: str,
+    model: Model[Any, Any],
+    beam_width: int,
+    length_penalty: float,
+    coverage_penalty: float,
+    max_length: int,
+    scorer: Optional[Callable],
+) -> "RNNSeq2Seq":
+    """Create a sequence to sequence component.
+
+    nlp (Language): The pipeline.
+    name (str): Name of the component.
+    model (Model): Reads sources and writes targets: `spacy-rnn.Seq2Seq.v1`.
+    beam_width (int): How many targets are kept at each step of the search; 1 for the most probable
+        unit at each. Recommended: 1 to train, 5 to use.
+    length_penalty (float): Above 0, favours longer targets. Recommended: 0 to 1.
+    coverage_penalty (float): Above 0, favours targets that leave nothing of the source unread.
+        Recommended: 0 to 0.4.
+    max_length (int): The most units that are written; 0 for what the training data suggests.
+    scorer (Optional[Callable]): The scoring method.
+    RETURNS (RNNSeq2Seq): The component.
+    """
+    return RNNSeq2Seq(
+        nlp.vocab,
+        model,
+        name,
+        search=Settings(beam_width, length_penalty, coverage_penalty),
+        max_length=max_length,
+        scorer=scorer,
+        make_doc=DocMaker(nlp),
+    )
+
+
+class RNNSeq2Seq(SavedPipe):
+    """A sequence to sequence model: for each doc it writes another text, `doc._.seq2seq`."""
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model[Any, Any],
+        name: str = "rnn_seq2seq",
+        *,
+        search: Optional[Settings] = None,
+        max_length: int = 0,
+        scorer: Optional[Callable] = seq2seq_score,
+        make_doc: Optional[Callable[[str], Doc]] = None,
+    ) -> None:
+        if max_length < 0:
+            raise number_error("max_length", "0 or a positive number", max_length)
+        self.vocab = vocab
+        self.model = model
+        self.name = name
+        self.scorer = scorer
+        self.search = (search or Settings()).check()
+        self.max_length = max_length
+        self.cfg: Dict[str, Any] = {}
+        self.steps = StepStats()
+        self._make_doc = make_doc
+        # Units since the last step: in the first batch, by which gradients are divided, and in all.
+        self._n_first = self._n_seen = 0
+        register_target()
+
+    @property
+    def source_vocabulary(self) -> Vocabulary:
+        """RETURNS (Vocabulary): The units that sources are read by."""
+        return cast(Vocabulary, self.model.attrs["source_vocabulary"])
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """RETURNS (Vocabulary): The units that targets are written by."""
+        return cast(Vocabulary, self.model.attrs["vocabulary"])
+
+    @property
+    def label_data(self) -> Dict[str, Any]:
+        """RETURNS (Dict[str, Any]): The vocabularies, as `spacy init labels` writes them."""
+        return {
+            "source": self.source_vocabulary.to_dict(),
+            "target": self.vocabulary.to_dict(),
+            "longest": list(self.model.attrs["longest"]),
+        }
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Optional[Language] = None,
+        labels: Optional[Dict[str, Any]] = None,
+        source_min_freq: Optional[int] = None,
+        source_max_size: Optional[int] = None,
+        min_freq: Optional[int] = None,
+        max_size: Optional[int] = None,
+        subword_model: str = "bpe",
+    ) -> None:
+        """Learn the vocabularies, and initialize the model.
+
+        get_examples (Callable[[], Iterable[Example]]): Gives the training data.
+        nlp (Optional[Language]): The pipeline.
+        labels (Optional[Dict[str, Any]]): Vocabularies, as `spacy init labels` writes them. If
+            None, they are learned from the examples.
+        source_min_freq, min_freq (Optional[int]): Units of sources and targets that are rarer are
+            unknown; null for 3 (words), 1 (characters) or 2 (subwords).
+        source_max_size, max_size (Optional[int]): How many units there are at the most, 0 for no
+            limit; null for 50,000 words, all characters or 8,000 subwords.
+        subword_model (str): "bpe" or "unigram".
+        RAISES (ValueError): If no example has a source and a target.
+        """
+        if nlp is not None:
+            self._make_doc = DocMaker(nlp)
+        old_source, old = self.source_vocabulary, self.vocabulary
+        if labels is not None:
+            source, target = (Vocabulary.from_dict(labels[key]) for key in ("source", "target"))
+            for found, expected in ((source, old_source), (target, old)):
+                if found.kind != expected.kind:
+                    raise ValueError(
+                        Errors.E065.format(name=self.name, found=found.kind, expected=expected.kind)
+                    )
+            longest = labels["longest"]
+        else:
+            source = old_source
+            if not reads_vectors(self.model):
+                source = Vocabulary.learn(
+                    old_source.kind,
+                    (doc for doc, _ in self._pairs(get_examples())),
+                    min_freq=source_min_freq,
+                    max_size=source_max_size,
+                    subword_model=subword_model,
+                    attr=old_source.attr,
+                )
+            target = Vocabulary.learn(
+                old.kind,
+                (doc for _, doc in self._pairs(get_examples())),
+                min_freq=min_freq,
+                max_size=max_size,
+                subword_model=subword_model,
+            )
+            longest = self._find_longest(source, target, get_examples())
+        if not target.units or not (source.units or reads_vectors(self.model)):
+            raise ValueError(Errors.E152.format(name=self.name))
+        set_vocabularies(self.model, source, target)
+        self.model.attrs["longest"] = [float(longest[0]), int(longest[1])]
+        if reads_vectors(self.model):
+            first = next(iter(islice(get_examples(), 1)), None)
+            width = 0 if first is None else len(vector_of(first.predicted))
+            if not width:
+                raise ValueError(Errors.E153.format(name=self.name))
+            set_vector_width(self.model, width)
+        self.model.initialize()
+
+    def _pairs(self, examples: Iterable[Example]) -> Iterator[Tuple[Doc, Doc]]:
+        """YIELDS (Tuple[Doc, Doc]): The source and the target of each example that has both."""
+        for example in examples:
+            target = example.reference._.get(TARGET)
+            source = source_doc(self.name, self.model, example.predicted, self._doc_of)
+            if target and (len(source) or reads_vectors(self.model)):
+                yield source, self._doc_of(target)
+
+    def _doc_of(self, text: str) -> Doc:
+        if self._make_doc is None:
+            raise ValueError(Errors.E067.format(name=self.name))
+        return self._make_doc(text)
+
+    def _find_longest(
+        self, source: Vocabulary, target: Vocabulary, examples: Iterable[Example]
+    ) -> Tuple[float, int]:
+        ratio, longest = 1.0, 0
+        for doc, wanted in self._pairs(examples):
+            n_written = target.n_units(wanted)
+            longest = max(longest, n_written)
+            if not reads_vectors(self.model):
+                ratio = max(ratio, n_written / max(1, source.n_units(doc)))
+        return ratio, longest
+
+    def predict(self, docs: Iterable[Doc]) -> List[str]:
+        """Write the targets of docs, without changing them.
+
+        docs (Iterable[Doc]): The docs.
+        RETURNS (List[str]): The best text for each; "" where there is nothing to read.
+        """
+        docs = list(docs)
+        self._check_weights()
+        found = self._search(docs, self.search)
+        return [self._text(doc, each[0]) if each else "" for doc, each in zip(docs, found)]
+
+    def _search(self, docs: List[Doc], settings: Settings) -> List[List[Found]]:
+        sources, present = self._sources(docs)
+        limits = [self._limit(source) for source in sources]
+        results = iter(search(self.model, sources, limits, settings))
+        return [next(results) if is_there else [] for is_there in present]
+
+    def _sources(self, docs: Sequence[Doc]) -> Tuple[List[Any], List[bool]]:
+        """RETURNS (Tuple[List, List[bool]]): What is read of the docs that have something to read,
+        and which those are."""
+        sources: List[Any]
+        if reads_vectors(self.model):
+            sources = [vector_of(doc) for doc in docs]
+        else:
+            read = [source_doc(self.name, self.model, doc, self._doc_of) for doc in docs]
+            sources = [self.source_vocabulary.encode(doc).ids for doc in read]
+        present = [bool(len(source)) for source in sources]
+        return [source for source in sources if len(source)], present
+
+    def _limit(self, source: Any) -> int:
+        if self.max_length:
+            return self.max_length
+        ratio, longest = self.model.attrs["longest"]
+        if reads_vectors(self.model):
+            return int(longest) + SPARE
+        return int(numpy.ceil(ratio * len(source))) + SPARE
+
+    def _text(self, doc: Doc, found: Found) -> str:
+        """RETURNS (str): The text of a target; unknown units are what was attended to."""
+        joiner = make_joiner(self.vocabulary, Doc(self.vocab))
+        pieces: List[str] = []
+        for unit, place in zip(found.units, found.places):
+            if unit == UNKNOWN and place >= 0 and self.vocabulary.kind == "word":
+                pieces.append(" " * bool(pieces) + self._source_unit(doc, place))
+            elif unit != UNKNOWN:
+                pieces.append(joiner.add(unit))
+        return "".join(pieces).strip() if self.vocabulary.kind != "char" else "".join(pieces)
+
+    def _source_unit(self, doc: Doc, place: int) -> str:
+        source = source_doc(self.name, self.model, doc, self._doc_of)
+        tokens = self.source_vocabulary.encode(source).tokens
+        return str(source[int(tokens[place])])
+
+    def set_annotations(self, docs: Iterable[Doc], scores: List[str]) -> None:
+        """Write the targets.
+
+        docs (Iterable[Doc]): The docs.
+        scores (List[str]): What `predict` returned for them.
+        """
+        for doc, text in zip(docs, scores):
+            doc._.set(TARGET, text)
+
+    def alternatives(self, doc: Doc, n: int = 5) -> List[Tuple[str, float]]:
+        """The most probable targets of a doc.
+
+        doc (Doc): The doc.
+        n (int): How many; the beam is at least as wide.
+        RETURNS (List[Tuple[str, float]]): Different texts and the log-probabilities of their units,
+            in nats, in the order of their scores. Fewer than n if the beam finds no more.
+        RAISES (ValueError): If n is not positive.
+        """
+        if n < 1:
+            raise number_error("n", "a positive number", n)
+        self._check_weights()
+        settings = self.search._replace(beam_width=max(n, self.search.beam_width))
+        [found] = self._search([doc], settings)
+        texts: Dict[str, float] = {}
+        for one in found:
+            texts.setdefault(self._text(doc, one), one.log_prob)
+        return list(texts.items())[:n]
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optional[Optimizer] = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Learn from a batch of pairs.
+
+        examples (Iterable[Example]): The batch: sources in the predicted docs, targets in
+            `reference._.seq2seq`. Examples without one or the other teach nothing.
+        drop (float): The dropout rate.
+        sgd (Optional[Optimizer]): Takes a step with the gradient, if given.
+        losses (Optional[Dict[str, float]]): Losses so far; the cross-entropy in nats, as a mean
+            over the target's units, is added under the component's name.
+        RETURNS (Dict[str, float]): The losses.
+        """
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        examples = list(examples)
+        validate_examples(examples, "RNNSeq2Seq.update")
+        self._check_weights()
+        sources, targets = self._encoded(examples)
+        if not targets:
+            return losses
+        set_dropout_rate(self.model, drop)
+        n_units = sum(map(len, targets))
+        self._n_first = self._n_first or n_units
+        self._n_seen += n_units
+        total = 0.0
+        for part in _pieces(sources, targets):
+            weights = numpy.full(len(part), 1.0 / self._n_first, dtype="float32")
+            found: Any = learn(
+                self.model, [sources[i] for i in part], [targets[i] for i in part], weights
+            )
+            total += float(found.sum())
+        if numpy.isfinite(total):
+            self.steps.add_loss(total / numpy.log(2.0), n_units)
+            losses[self.name] += total / n_units
+        if sgd is not None:
+            self.finish_update(sgd)
+        return losses
+
+    def finish_update(self, sgd: Optimizer) -> None:
+        """Take a step with the gradients, unless they are not finite.
+
+        sgd (Optimizer): The optimizer.
+        """
+        if self._n_seen > self._n_first:
+            # Several batches for one step: the mean over the units of all.
+            scale_gradients(self.model, self._n_first / self._n_seen)
+        self._n_first = self._n_seen = 0
+        finish_update(self.model, sgd, self.steps)
+
+    def get_loss(self, examples: Iterable[Example], scores: List[str]) -> Tuple[float, Any]:
+        """The loss of the true targets, whatever was predicted.
+
+        examples (Iterable[Example]): The pairs.
+        scores (List[str]): Not used.
+        RETURNS (Tuple[float, None]): The mean over the target's units, in nats. There is no
+            gradient: what is predicted are texts.
+        """
+        examples = list(examples)
+        validate_examples(examples, "RNNSeq2Seq.get_loss")
+        sources, targets = self._encoded(examples)
+        found: Any = target_losses(self.model, sources, targets)
+        return float(found.sum()) / max(1, sum(map(len, targets))), None
+
+    def _encoded(self, examples: List[Example]) -> Tuple[List[Any], List[Any]]:
+        """RETURNS (Tuple[List, List[Ints1d]]): Sources and targets, of the examples with both."""
+        wanted = [example.reference._.get(TARGET) for example in examples]
+        read, present = self._sources([example.predicted for example in examples])
+        rest = iter(read)
+        sources, targets = [], []
+        for text, is_there in zip(wanted, present):
+            source = next(rest) if is_there else None
+            if source is None or text is None:
+                continue
+            ids = self.vocabulary.encode(self._doc_of(text)).ids
+            sources.append(source)
+            targets.append(numpy.append(ids, END).astype("int32"))
+        return sources, targets
+
+    def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
+        """Score docs that the component has read; see `spacy_rnn.scorers.seq2seq_score`.
+
+        RETURNS (Dict[str, Any]): The scores.
+        """
+        return {} if self.scorer is None else dict(self.scorer(examples, **kwargs))
+
+    def info(self) -> Dict[str, Any]:
+        """RETURNS (Dict[str, Any]): What kind of model this is, as plain data."""
+        arrays = [
+            node.get_param(name)
+            for node in self.model.walk()
+            for name in node.param_names
+            if node.has_param(name)
+        ]
+        return {
+            "source": self.model.attrs["source"],
+            "source_unit": self.source_vocabulary.kind,
+            "source_vocabulary": len(self.source_vocabulary),
+            "unit": self.vocabulary.kind,
+            "vocabulary": len(self.vocabulary),
+            "parameters": int(sum(array.size for array in arrays)),
+        }
+
+    def _check_weights(self) -> None:
+        if not parts(self.model).decoder.has_param("C"):
+            raise ValueError(Errors.E073.format(name=self.name))
+
+    def _model_from_bytes(self, data: bytes) -> None:
+        # Numbers of rows are the vocabularies', which are in the data.
+        set_n_units(self.model, None, None)
+        if reads_vectors(self.model):
+            set_vector_width(self.model, None)
+        super()._model_from_bytes(data)
+
+    def _structure(self) -> List[Tuple[str, Any]]:
+        return [
+            *super()._structure(),
+            ("source", self.model.attrs["source"]),
+            ("source_unit", self.source_vocabulary.kind),
+            ("unit", self.vocabulary.kind),
+        ]
+
+
+def _pieces(sources: List[Any], targets: List[Any]) -> Iterator[List[int]]:
+    """YIELDS (List[int]): Numbers of pairs that are learned from together: so many that what is
+    kept for the way back is bounded, however long some of them are."""
+    sizes = [
+        (len(target) + (len(source) if numpy.ndim(source) else 1), i)
+        for i, (source, target) in enumerate(zip(sources, targets))
+    ]
+    piece: List[int] = []
+    total = 0
+    for size, i in sorted(sizes):
+        if piece and total + size > MAX_UNITS:
+            yield piece
+            piece, total = [], 0
+        piece.append(i)
+        total += size
+    if piece:
+        yield piece

@@ -1,0 +1,117 @@
+"""A corpus of sources and targets, for sequence to sequence models."""
+
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List, Optional, Union
+
+import numpy
+import srsly
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example
+
+from ..errors import Errors, number_error
+from .files import find_files, kind_of, open_file, read_lines
+
+# Key of `doc.user_data` for a vector other than `doc.vector`; and the attribute `doc._` that has
+# the target.
+VECTOR_KEY = "spacy_rnn.vector"
+TARGET = "seq2seq"
+
+
+def PairCorpus(
+    path: Optional[Union[str, Path, List[Union[str, Path]]]],
+    *,
+    limit: int = 0,
+    text_key: str = "text",
+    target_key: str = "target",
+    vector_key: Optional[str] = None,
+) -> Callable[[Language], Iterator[Example]]:
+    """Read pairs of a source and a target from lines of JSON objects.
+
+    path (Optional[Union[str, Path, List[Union[str, Path]]]]): A .jsonl file, which may be
+        compressed (.gz or .bz2), a folder of them, or a list.
+    limit (int): Number of examples at which to stop; 0 for all.
+    text_key (str): Key of the source.
+    target_key (str): Key of the target, a text; null for none.
+    vector_key (Optional[str]): Key of a vector, a list of numbers, for models that write by one.
+        The text may be missing then.
+    RETURNS (Callable[[Language], Iterator[Example]]): The corpus. References have the target in
+        `doc._.seq2seq`; vectors are in both docs.
+    RAISES (ValueError): For a negative limit; while it is read, E030 to E037 for files that are
+        missing, broken or hold no pair.
+    """
+    if path is None:
+        raise ValueError(Errors.E030.format(path="null", found="no path"))
+    if limit < 0:
+        raise number_error("limit", "a whole number of at least 0", limit)
+    register_target()
+
+    def corpus(nlp: Language) -> Iterator[Example]:
+        n_examples = 0
+        for file in find_files(path):
+            if kind_of(file) != ".jsonl":
+                found = f"a file '{file.name}', where pairs are needed, in .jsonl"
+                raise ValueError(Errors.E031.format(path=file, found=found))
+            with open_file(file) as data:
+                for number, line in read_lines(data, file):
+                    where = f"line {number} of {file}"
+                    record = _parse(line, where)
+                    text = _text_of(record, text_key, where, vector_key is not None)
+                    docs = [nlp.make_doc(text) for _ in range(2)]
+                    if vector_key is not None:
+                        for doc in docs:
+                            doc.user_data[VECTOR_KEY] = _vector_of(record, vector_key, where)
+                    docs[1]._.set(TARGET, _target_of(record, target_key, where))
+                    yield Example(*docs)
+                    n_examples += 1
+                    if n_examples == limit:
+                        return
+        if not n_examples:
+            raise ValueError(Errors.E037.format(path=path, min_length=0))
+
+    return corpus
+
+
+def register_target() -> None:
+    """Let docs have a target, `doc._.seq2seq`: what a model has written, or should write."""
+    if not Doc.has_extension(TARGET):
+        Doc.set_extension(TARGET, default=None)
+
+
+def _parse(line: str, where: str) -> Dict[str, Any]:
+    try:
+        record = srsly.json_loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(Errors.E033.format(where=where, reason=error)) from error
+    if not isinstance(record, dict):
+        found = f"a JSON value of type {type(record).__name__}"
+        raise ValueError(Errors.E034.format(where=where, key="text", found=found))
+    return record
+
+
+def _keys(record: Dict[str, Any]) -> str:
+    return "an object with the keys " + (", ".join(map(repr, record)) or "(none)")
+
+
+def _text_of(record: Dict[str, Any], key: str, where: str, may_miss: bool) -> str:
+    text = record.get(key, "" if may_miss else None)
+    if not isinstance(text, str):
+        raise ValueError(Errors.E034.format(where=where, key=key, found=_keys(record)))
+    return text
+
+
+def _target_of(record: Dict[str, Any], key: str, where: str) -> Optional[str]:
+    target = record.get(key)
+    if key in record and (target is None or isinstance(target, str)):
+        return target
+    raise ValueError(Errors.E034.format(where=where, key=key, found=_keys(record)))
+
+
+def _vector_of(record: Dict[str, Any], key: str, where: str) -> numpy.ndarray:
+    try:
+        vector = numpy.asarray(record[key], dtype="float32")
+    except (KeyError, ValueError, TypeError):
+        vector = numpy.zeros((0, 0))
+    if vector.ndim != 1 or not len(vector) or not numpy.isfinite(vector).all():
+        raise ValueError(Errors.E151.format(where=where, key=key, found=_keys(record)))
+    return vector
