@@ -23,7 +23,8 @@ class Memory:
     keys (Floats2d): (n_rows, nH) What queries are compared with.
     lengths (numpy.ndarray): (n_seqs,) Rows of each sequence; 0 is legal.
     owners (Ints1d): (n_rows,) The sequence that each row is of.
-    units (Optional[Ints1d]): (n_rows,) For a decoder that copies: the unit that each row is.
+    units (Optional[Ints1d]): (n_rows,) For a decoder that copies: the unit that each row is. From
+        the number of units on, one that the decoder does not know otherwise.
     d_values, d_keys (Floats2d): Their gradients, added up by each query.
     """
 

@@ -14,6 +14,8 @@ from .locked_dropout import locked_dropout
 from .softmax import Softmax, log_softmax, weights_and_bias
 from .state import StatesT, run
 
+# The number of the unknown unit.
+UNKNOWN = 1
 InT = Tuple[Memory, Ints1d, "Standing"]
 DecoderT = Model[InT, "Step"]
 LayerT = Callable[..., Model[Ragged, Ragged]]
@@ -79,6 +81,9 @@ def Decoder(
 
         p(y_t) = g softmax(W a_t + b) + (1 - g) sum over rows i that are y_t of weight_i
         g = sigmoid(G a_t + bg)
+
+    Rows may be units that the softmax does not know, with numbers from nV on: such a unit is only
+    copied, and read as the unknown one.
 
     Parameters: C (nO, nO + nI) and c (nO,); with copying G (1, nO) and bg (1,).
 
@@ -149,6 +154,12 @@ def start(model: DecoderT, states: StatesT, n_seqs: int) -> Standing:
     return Standing(states, feed)
 
 
+def known_units(model: DecoderT, ids: Any) -> Any:
+    """RETURNS (Ints1d): (n,) Units as they are read: the unknown one for what was only copied."""
+    nV = parts(model).embed.get_dim("nV")
+    return model.ops.xp.where(ids < nV, ids, UNKNOWN) if model.attrs["copy"] else ids
+
+
 class Step(NamedTuple):
     """What a decoder has found at a step.
 
@@ -180,6 +191,7 @@ def step(
     ops, is_train = model.ops, memory.d_keys is not None
     embed, cells, attention, drop, _ = parts(model)
     E, C = cast(Any, embed.get_param("E")), cast(Any, model.get_param("C"))
+    ids = known_units(model, ids)
     X = E[ids] if mask is None else E[ids] * mask[ids]
     if model.attrs["input_feeding"]:
         X = ops.xp.concatenate([X, standing.feed], axis=1)
@@ -223,7 +235,8 @@ def log_probs(model: DecoderT, found: Step, memory: Memory) -> Floats2d:
     model (Model): A decoder.
     found (Step): What `step` has found.
     memory (Memory): The memory it asked.
-    RETURNS (Floats2d): (n, nV) Log-probabilities, in nats.
+    RETURNS (Floats2d): (n, nV) Log-probabilities, in nats; of more units, if there are some that
+        can only be copied.
     """
     xp = model.ops.xp
     W, b = weights_and_bias(parts(model).output)
@@ -232,7 +245,10 @@ def log_probs(model: DecoderT, found: Step, memory: Memory) -> Floats2d:
         return logs
     share = gate(model, found.read, memory)
     rows = memory.first(len(found.read))
-    probs: Any = xp.exp(logs) * share[:, None]
+    nV = len(b)
+    n_units = max(nV, 1 + int(memory.units.max())) if len(memory.units) else nV
+    probs = xp.zeros((len(logs), n_units), dtype=logs.dtype)
+    probs[:, :nV] = xp.exp(logs) * share[:, None]
     values = (1.0 - share)[rows.owners] * found.weights
     units: Any = memory.units[rows.where]
     add_at: Any = xp.add.at if xp is numpy else model.ops.scatter_add

@@ -6,7 +6,7 @@ import numpy
 from thinc.types import Floats1d
 
 from .attention import Memory
-from .decoder import DecoderT, Step, gate, log_probs, parts, start, step
+from .decoder import DecoderT, Step, gate, known_units, log_probs, parts, start, step
 from .dropout import dropout_mask, is_active
 from .embedding import add_rows, gradient_of
 from .softmax import loss, loss_and_gradient
@@ -108,13 +108,15 @@ def _sampled(model: DecoderT, found: Step, memory: Memory, true: Any, share: flo
 def losses_of(model: DecoderT, memory: Memory, states: StatesT, targets: Targets) -> Floats1d:
     """RETURNS (Floats1d): (n_units,) What the true units cost, in nats, step by step."""
     steps, _ = read_through(model, memory, states, targets)
-    wanted = model.ops.asarray1i(targets.all)
+    every: Any = model.ops.asarray1i(targets.all)
+    wanted = known_units(model, every)
     read = _joined(model, [found.read for found in steps])
     losses: Any = loss(parts(model).output, read, wanted)
     if not model.attrs["copy"]:
         return losses
     shares, masses, _ = _copying(model, memory, steps, targets)
-    return cast(Floats1d, -model.ops.xp.log(_mixed(losses, shares, masses)))
+    written = model.ops.xp.exp(-losses) * (every == wanted)
+    return cast(Floats1d, -model.ops.xp.log(_mixed(written, shares, masses)))
 
 
 def teach(
@@ -152,7 +154,7 @@ def teach(
     else:
         losses, d_read = loss_and_gradient(output, read, wanted, weights)
     d_embedded, d_states = _back(model, steps, targets, d_read, d_weights, states)
-    units = ops.xp.concatenate(ids) if ids else wanted
+    units = known_units(model, ops.xp.concatenate(ids) if ids else wanted)
     if mask is not None:
         d_embedded = d_embedded * mask[units]
     add_rows(ops, gradient_of(embed, "E"), units, d_embedded)
@@ -229,10 +231,10 @@ def _copying(
     return xp.concatenate([*shares, empty]), xp.concatenate([*masses, empty]), matches
 
 
-def _mixed(losses: Any, shares: Any, masses: Any) -> Any:
+def _mixed(written: Any, shares: Any, masses: Any) -> Any:
     """RETURNS (Floats1d): The probability of each unit, written or copied."""
     # The smallest keeps logarithms finite where a unit is neither.
-    return (shares * numpy.exp(-losses) + (1.0 - shares) * masses).clip(1e-30)
+    return (shares * written + (1.0 - shares) * masses).clip(1e-30)
 
 
 def _copy_loss(
@@ -246,11 +248,13 @@ def _copy_loss(
     softmax read, and for each step that of the weights of the attention."""
     xp, output = model.ops.xp, parts(model).output
     read = _joined(model, [found.read for found in steps])
-    wanted = model.ops.asarray1i(targets.all)
+    every: Any = model.ops.asarray1i(targets.all)
+    wanted = known_units(model, every)
     shares, masses, matches = _copying(model, memory, steps, targets)
     plain: Any = loss(output, read, wanted)
-    probs = _mixed(plain, shares, masses)
-    written = xp.exp(-plain)
+    # What the softmax does not know it cannot write.
+    written = xp.exp(-plain) * (every == wanted)
+    probs = _mixed(written, shares, masses)
     # d loss / d (loss of the softmax), of the gate's score, and of the mass that attention gives.
     _, d_read = loss_and_gradient(output, read, wanted, weights * shares * written / probs)
     d_scores = -weights * (written - masses) / probs * shares * (1.0 - shares)

@@ -9,7 +9,7 @@ from ..errors import number_error
 from ..layers.attention import Memory
 from ..layers.decoder import Standing, Step, log_probs, start, step
 from .seq2seq import SourcesT, encode, parts
-from .vocabulary import END, UNKNOWN
+from .vocabulary import END
 
 # Rows of the memories that are asked at a time.
 MAX_ROWS = 2**15
@@ -50,14 +50,13 @@ class Found(NamedTuple):
 
     score (float): What targets are ranked by.
     log_prob (float): In nats.
-    units (List[int]): Its units, without the end.
-    places (List[int]): For each, the unit of the source that was attended to most; -1 if none.
+    units (List[int]): Its units, without the end. From the number of the target's units on, they
+        are copied: the first of the source, the second, and so on.
     """
 
     score: float
     log_prob: float
     units: List[int]
-    places: List[int]
 
 
 def search(
@@ -85,7 +84,7 @@ def search(
 
 def _batches(sources: SourcesT, beam_width: int) -> List[List[int]]:
     """RETURNS (List[List[int]]): Numbers of sources of like length, so many that their rows fit."""
-    sizes = [max(1, len(source) if numpy.ndim(source) else 1) for source in sources]
+    sizes = [max(1, len(source)) for source in sources]
     order = sorted(range(len(sizes)), key=lambda i: sizes[i])
     batches: List[List[int]] = []
     n_rows = MAX_ROWS
@@ -121,7 +120,7 @@ class _Search:
         self.finished: List[Dict[Tuple[int, ...], Found]] = [{} for _ in sources]
         self.ids = numpy.full(len(sources), END, dtype="int32")
         self.totals = numpy.zeros(len(sources))
-        self.written: List[Tuple[List[int], List[int]]] = [([], []) for _ in sources]
+        self.written: List[List[int]] = [[] for _ in sources]
         self.coverage = numpy.zeros(len(self.memory.owners))
 
     def run(self) -> List[List[Found]]:
@@ -144,8 +143,7 @@ class _Search:
     def _advance(self, found: Step, logs: Any, length: int) -> None:
         """Choose how each hypothesis goes on, and end those that are over."""
         k, n_units = self.settings.beam_width, logs.shape[1]
-        weights = numpy.asarray(self.ops.to_numpy(found.weights))
-        coverage = self.coverage + weights
+        coverage = self.coverage + numpy.asarray(self.ops.to_numpy(found.weights))
         totals = (logs + self.totals[:, None]).reshape(len(self.live), self.width * n_units)
         n_best = min(2 * k, totals.shape[1])
         best = numpy.argpartition(-totals, n_best - 1, axis=1)[:, :n_best]
@@ -160,7 +158,7 @@ class _Search:
                 row, unit = place * self.width + choice // n_units, choice % n_units
                 total = float(totals[place, choice])
                 if unit == END or length >= self.max_lengths[i]:
-                    self._finish(i, row, unit, total, length, weights, coverage)
+                    self._finish(i, row, unit, total, length, coverage)
                 elif len(kept) < k:
                     kept.append((row, unit, total))
             if kept and not self._is_over(i, kept[0][2]):
@@ -170,15 +168,12 @@ class _Search:
                 rows += [row for row, _, _ in kept]
                 ids += [unit for _, unit, _ in kept]
                 sums += [total for _, _, total in kept]
-        self._go_on(found, goes_on, rows, ids, sums, weights, coverage)
+        self._go_on(found, goes_on, rows, ids, sums, coverage)
 
     def _finish(
-        self, i: int, row: int, unit: int, total: float, length: int, weights: Any, coverage: Any
+        self, i: int, row: int, unit: int, total: float, length: int, coverage: Any
     ) -> None:
-        units, places = self.written[row]
-        if unit != END:
-            units = [*units, unit]
-            places = [*places, self._place(row, weights) if unit == UNKNOWN else -1]
+        units = self.written[row] if unit == END else [*self.written[row], unit]
         if total == -numpy.inf:
             return
         score = total / self.settings.divisor(length)
@@ -188,12 +183,7 @@ class _Search:
             score += self.settings.coverage_penalty * float(read)
         key = tuple(units)
         if key not in self.finished[i] or self.finished[i][key].score < score:
-            self.finished[i][key] = Found(score, total, units, places)
-
-    def _place(self, row: int, weights: Any) -> int:
-        """RETURNS (int): What was attended to most."""
-        of_row = weights[self.memory.ends[row] : self.memory.ends[row + 1]]
-        return int(of_row.argmax()) if len(of_row) else -1
+            self.finished[i][key] = Found(score, total, units)
 
     def _is_over(self, i: int, best: float) -> bool:
         """RETURNS (bool): Whether nothing better can be found, were all that is to come certain."""
@@ -210,15 +200,10 @@ class _Search:
         rows: List[int],
         ids: List[int],
         sums: List[float],
-        weights: Any,
         coverage: Any,
     ) -> None:
         k = self.settings.beam_width
-        written = []
-        for row, unit in zip(rows, ids):
-            units, read = self.written[row]
-            place = self._place(row, weights) if unit == UNKNOWN else -1
-            written.append(([*units, unit], [*read, place]))
+        written = [[*self.written[row], unit] for row, unit in zip(rows, ids)]
         starts, ends = self.memory.ends[:-1], self.memory.ends[1:]
         parts_of = [coverage[starts[row] : ends[row]] for row in rows]
         self.coverage = numpy.concatenate([numpy.zeros(0), *parts_of])

@@ -19,10 +19,11 @@ from ..layers.pooling import pool
 from ..layers.state import StatesT
 from ..layers.teaching import Targets, losses_of, teach
 from .encoder import CELLS, RNNEncoder
-from .vocabulary import END, UNITS, UNKNOWN, Vocabulary, match_units
+from .vocabulary import UNITS, Vocabulary
 
 UnitT = Literal["word", "char", "subword"]
-# The units of each source, or a vector of each.
+# The units of each source; beside them, in a second column, the units of the target that they are, if
+# the model copies; or a vector of each source.
 SourcesT = Sequence[Any]
 InT = Tuple[SourcesT, List[Ints1d]]
 OutT = Floats1d
@@ -82,8 +83,8 @@ def Seq2Seq(
     embed_width (int): Width of the embeddings.
     attention (str): "multiplicative" or "additive".
     input_feeding (bool): Let each step know what the one before it has attended to.
-    copy (bool): Let units of the source be taken over, also those that the target's vocabulary
-        does not have, if it is words.
+    copy (bool): Let units of the source be taken over, also those that are not in the target's
+        vocabulary (See et al. 2017).
     sampling (float): In training, the share of units that the decoder reads from itself instead of
         the true target (Bengio et al. 2015). Recommended: 0 to 0.25.
     dropout (float): Initial rate of dropout on embeddings of the source, between the layers and
@@ -136,10 +137,10 @@ def Seq2Seq(
             "source_vocabulary": Vocabulary(source_unit, attr=source_attr),
             "vocabulary": Vocabulary(unit),
             "sampling": float(sampling),
-            # The target unit that each unit of the source is.
-            "copied": [],
             # Units of the longest target by those of its source, and by itself.
             "longest": [1.0, 0],
+            # How often each unit is in the targets.
+            "counts": [],
         },
     )
 
@@ -183,11 +184,6 @@ def copies(model: Model[InT, OutT]) -> bool:
 def set_vocabularies(model: Model[InT, OutT], source: Vocabulary, target: Vocabulary) -> None:
     """Give a model the units that it is to know, before its weights are made."""
     model.attrs["source_vocabulary"], model.attrs["vocabulary"] = source, target
-    if copies(model):
-        table = numpy.full(len(source), UNKNOWN, dtype="int32")
-        here, there = match_units(target, source)
-        table[here], table[END] = there, END
-        model.attrs["copied"] = table.tolist()
     set_n_units(model, len(source), len(target))
 
 
@@ -221,6 +217,12 @@ def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = N
         encoder.initialize(X=[model.ops.alloc2f(1, embed.get_dim("nO"))])
     start.initialize()
     decoder.initialize()
+    if model.attrs["counts"]:
+        # From their frequencies on, it is differences that are learned; else all of the decoder is
+        # first driven in the one direction that makes rare units improbable, and may stay there.
+        counts: Any = model.ops.asarray(model.attrs["counts"], dtype="float32") + 0.1
+        bias = model.ops.xp.log(counts / counts.sum())
+        decoder_parts(decoder).output.set_param("b", bias)
 
 
 class Encoded(NamedTuple):
@@ -241,7 +243,8 @@ def encode(model: Model[InT, OutT], sources: SourcesT, is_train: bool = False) -
     """Read sources.
 
     model (Model): A sequence to sequence model.
-    sources (Sequence): (n_units,) units of each; or (nI,) vectors.
+    sources (Sequence): (n_units,) units of each, (n_units, 2) if the model copies; or (nI,)
+        vectors.
     is_train (bool): Whether gradients will be asked for.
     RETURNS (Encoded): What the decoder needs.
     """
@@ -253,17 +256,16 @@ def _encode_units(model: Model[InT, OutT], sources: SourcesT, is_train: bool) ->
     embed, drop, encoder, last, start, decoder = parts(model)
     assert encoder is not None
     assert last is not None
-    flat: Any = numpy.concatenate([numpy.zeros(0, dtype="int32"), *sources])
-    ids: Any = ops.asarray1i(flat)
+    nothing = numpy.zeros((0, 2) if copies(model) else 0, dtype="int32")
+    flat: Any = numpy.concatenate([nothing, *sources])
+    ids: Any = ops.asarray1i(flat[:, 0] if copies(model) else flat)
     lengths = ops.asarray1i([len(units) for units in sources])
     Er, backprop_embed = embed(Ragged(ids, lengths), is_train)
     Dr, backprop_drop = drop(Er, is_train)
     Kr, backprop_encoder = encoder.layers[0](Dr, is_train)
     ends, backprop_last = last(Kr, is_train)
     states, backprop_start = start(ends, is_train)
-    units = None
-    if copies(model):
-        units = ops.asarray1i(model.attrs["copied"])[ids]
+    units = ops.asarray1i(flat[:, 1]) if copies(model) else None
     attention = decoder_parts(decoder).attention
     memory, backprop_memory = remember(attention, Kr, is_train, units=units)
 

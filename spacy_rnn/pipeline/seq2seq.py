@@ -13,6 +13,7 @@ from thinc.api import Config, Model, Optimizer, set_dropout_rate
 from ..errors import Errors, number_error
 from ..models.search import Found, Settings, search
 from ..models.seq2seq import (
+    copies,
     learn,
     parts,
     reads_vectors,
@@ -30,7 +31,7 @@ from .condition import vector_of
 from .doc_maker import DocMaker
 from .joining import make_joiner
 from .saving import SavedPipe
-from .source import source_doc
+from .source import copied_units, source_doc, target_units, unit_texts
 
 # For some ten thousand pairs of words to some hundred thousand: characters, and the attention that
 # is the cheapest.
@@ -160,6 +161,7 @@ class RNNSeq2Seq(SavedPipe):
             "source": self.source_vocabulary.to_dict(),
             "target": self.vocabulary.to_dict(),
             "longest": list(self.model.attrs["longest"]),
+            "counts": list(self.model.attrs["counts"]),
         }
 
     def initialize(
@@ -197,7 +199,7 @@ class RNNSeq2Seq(SavedPipe):
                     raise ValueError(
                         Errors.E065.format(name=self.name, found=found.kind, expected=expected.kind)
                     )
-            longest = labels["longest"]
+            longest, counts = labels["longest"], labels["counts"]
         else:
             source = old_source
             if not reads_vectors(self.model):
@@ -216,11 +218,12 @@ class RNNSeq2Seq(SavedPipe):
                 max_size=max_size,
                 subword_model=subword_model,
             )
-            longest = self._find_longest(source, target, get_examples())
+            longest, counts = self._measure(source, target, get_examples())
         if not target.units or not (source.units or reads_vectors(self.model)):
             raise ValueError(Errors.E152.format(name=self.name))
         set_vocabularies(self.model, source, target)
         self.model.attrs["longest"] = [float(longest[0]), int(longest[1])]
+        self.model.attrs["counts"] = [int(count) for count in counts]
         if reads_vectors(self.model):
             first = next(iter(islice(get_examples(), 1)), None)
             width = 0 if first is None else len(vector_of(first.predicted))
@@ -242,16 +245,20 @@ class RNNSeq2Seq(SavedPipe):
             raise ValueError(Errors.E067.format(name=self.name))
         return self._make_doc(text)
 
-    def _find_longest(
+    def _measure(
         self, source: Vocabulary, target: Vocabulary, examples: Iterable[Example]
-    ) -> Tuple[float, int]:
+    ) -> Tuple[Tuple[float, int], Any]:
+        """RETURNS (Tuple[Tuple[float, int], Ints1d]): The most target units for each unit of a
+        source, and in all; and how often each unit is in the targets."""
         ratio, longest = 1.0, 0
+        counts = numpy.zeros(len(target), dtype="int64")
         for doc, wanted in self._pairs(examples):
-            n_written = target.n_units(wanted)
-            longest = max(longest, n_written)
+            ids = numpy.append(target.encode(wanted).ids, END)
+            counts += numpy.bincount(ids, minlength=len(target))
+            longest = max(longest, len(ids) - 1)
             if not reads_vectors(self.model):
-                ratio = max(ratio, n_written / max(1, source.n_units(doc)))
-        return ratio, longest
+                ratio = max(ratio, (len(ids) - 1) / max(1, source.n_units(doc)))
+        return (ratio, longest), counts
 
     def predict(self, docs: Iterable[Doc]) -> List[str]:
         """Write the targets of docs, without changing them.
@@ -279,6 +286,11 @@ class RNNSeq2Seq(SavedPipe):
         else:
             read = [source_doc(self.name, self.model, doc, self._doc_of) for doc in docs]
             sources = [self.source_vocabulary.encode(doc).ids for doc in read]
+            if copies(self.model):
+                sources = [
+                    numpy.stack([ids, copied_units(self.model, doc)], axis=1)
+                    for ids, doc in zip(sources, read)
+                ]
         present = [bool(len(source)) for source in sources]
         return [source for source in sources if len(source)], present
 
@@ -291,20 +303,22 @@ class RNNSeq2Seq(SavedPipe):
         return int(numpy.ceil(ratio * len(source))) + SPARE
 
     def _text(self, doc: Doc, found: Found) -> str:
-        """RETURNS (str): The text of a target; unknown units are what was attended to."""
+        """RETURNS (str): The text of a target."""
         joiner = make_joiner(self.vocabulary, Doc(self.vocab))
+        n_known = len(self.vocabulary)
+        names: List[str] = []
+        if any(unit >= n_known for unit in found.units):
+            source = source_doc(self.name, self.model, doc, self._doc_of)
+            names = unit_texts(self.source_vocabulary, source)
         pieces: List[str] = []
-        for unit, place in zip(found.units, found.places):
-            if unit == UNKNOWN and place >= 0 and self.vocabulary.kind == "word":
-                pieces.append(" " * bool(pieces) + self._source_unit(doc, place))
+        for unit in found.units:
+            if unit >= n_known:
+                space = " " * (self.vocabulary.kind == "word" and bool(pieces))
+                pieces.append(space + names[unit - n_known])
             elif unit != UNKNOWN:
                 pieces.append(joiner.add(unit))
-        return "".join(pieces).strip() if self.vocabulary.kind != "char" else "".join(pieces)
-
-    def _source_unit(self, doc: Doc, place: int) -> str:
-        source = source_doc(self.name, self.model, doc, self._doc_of)
-        tokens = self.source_vocabulary.encode(source).tokens
-        return str(source[int(tokens[place])])
+        text = "".join(pieces)
+        return text if self.vocabulary.kind == "char" else text.strip()
 
     def set_annotations(self, docs: Iterable[Doc], scores: List[str]) -> None:
         """Write the targets.
@@ -409,11 +423,15 @@ class RNNSeq2Seq(SavedPipe):
         read, present = self._sources([example.predicted for example in examples])
         rest = iter(read)
         sources, targets = [], []
-        for text, is_there in zip(wanted, present):
+        for example, text, is_there in zip(examples, wanted, present):
             source = next(rest) if is_there else None
             if source is None or text is None:
                 continue
-            ids = self.vocabulary.encode(self._doc_of(text)).ids
+            target = self._doc_of(text)
+            ids = self.vocabulary.encode(target).ids
+            if copies(self.model):
+                doc = source_doc(self.name, self.model, example.predicted, self._doc_of)
+                ids = target_units(self.model, target, doc)
             sources.append(source)
             targets.append(numpy.append(ids, END).astype("int32"))
         return sources, targets
@@ -466,8 +484,7 @@ def _pieces(sources: List[Any], targets: List[Any]) -> Iterator[List[int]]:
     """YIELDS (List[int]): Numbers of pairs that are learned from together: so many that what is
     kept for the way back is bounded, however long some of them are."""
     sizes = [
-        (len(target) + (len(source) if numpy.ndim(source) else 1), i)
-        for i, (source, target) in enumerate(zip(sources, targets))
+        (len(target) + len(source), i) for i, (source, target) in enumerate(zip(sources, targets))
     ]
     piece: List[int] = []
     total = 0
