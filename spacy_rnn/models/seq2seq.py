@@ -22,8 +22,8 @@ from .encoder import CELLS, RNNEncoder
 from .vocabulary import UNITS, Vocabulary
 
 UnitT = Literal["word", "char", "subword"]
-# The units of each source; beside them, in a second column, the units of the target that they are, if
-# the model copies; or a vector of each source.
+# The units of each source, with the units of the target that they are in a second column, if the
+# model copies; or a vector of each source.
 SourcesT = Sequence[Any]
 InT = Tuple[SourcesT, List[Ints1d]]
 OutT = Floats1d

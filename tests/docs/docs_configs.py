@@ -168,6 +168,8 @@ def _examples(nlp: Language) -> Callable[[], List[Example]]:
                 "entities": ["O"] * (len(doc) - 1) + ["U-SIGN"] if len(doc) else [],
             }
             examples.append(Example.from_dict(doc, annotation))
+            if Doc.has_extension("seq2seq"):
+                examples[-1].reference._.seq2seq = text.upper()
         return examples
 
     return get_examples
