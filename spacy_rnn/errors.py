@@ -39,7 +39,7 @@ class Errors(metaclass=_WithCodes):
         "sequences, or None to begin anew."
     )
     E007 = (
-        "This model has {expected} recurrent layers, but the state holds {found} entries. Pass "
+        "This model has {expected} layers with a state, but the state holds {found} entries. Pass "
         "on the state that run() returned for this model, or None to begin anew."
     )
     E008 = (
