@@ -1,5 +1,6 @@
 """Models that take Docs: embeddings, encoders, text classifiers."""
 
+from .char_embed import CharEmbed
 from .conv_encoder import ConvRNNEncoder
 from .embed import HashEmbed
 from .encoder import RNNEncoder
@@ -8,6 +9,7 @@ from .ngrams import NgramLinear
 from .textcat import TextCatRNN
 
 __all__ = [
+    "CharEmbed",
     "ConvRNNEncoder",
     "HashEmbed",
     "LanguageModel",
