@@ -89,13 +89,16 @@ def run_architecture(function):
     arguments = {
         "LanguageModel": ("char",),
         "RNNEncoder": ("lstm", 6, 1),
+        "ConvRNNEncoder": ("lstm", 6, 1, 1, 1),
         "HashEmbed": (6, ["NORM"], [50], False),
+        "CharEmbed": (6, "lstm"),
         "TextCatRNN": (embed(6, ["NORM"], [50], False), True),
         "NgramLinear": (True,),
         "LanguageModelTok2Vec": (language_model("char", width=3),),
     }
     model = function(*arguments[function.__name__])
-    X = docs if function.__name__ != "RNNEncoder" else [numpy.ones((2, 4), "f")]
+    is_encoder = function.__name__ in ("RNNEncoder", "ConvRNNEncoder")
+    X = [numpy.ones((2, 4), "f")] if is_encoder else docs
     has_labels = function.__name__ in ("TextCatRNN", "NgramLinear")
     model.initialize(X=X, Y=numpy.zeros((2, 2), "f") if has_labels else None)
     for node in model.walk():
