@@ -39,7 +39,7 @@ class Errors(metaclass=_WithCodes):
         "sequences, or None to begin anew."
     )
     E007 = (
-        "This model has {expected} recurrent layers, but the state holds {found} entries. Pass "
+        "This model has {expected} layers with a state, but the state holds {found} entries. Pass "
         "on the state that run() returned for this model, or None to begin anew."
     )
     E008 = (
@@ -327,7 +327,7 @@ class Errors(metaclass=_WithCodes):
         "{part}vector of token {changed} changed. Expected vectors that depend on no token after "
         "their own, or, with two directions, a first half of the columns that does not, and a "
         "second half that depends on no token before. Set bidirectional = false in the encoder, or "
-        "depth = 1 and layer_norm = false, and use no convolution. Or pretrain it by "
+        "depth = 1 and layer_norm = false, and no convolution that looks ahead. Or pretrain it by "
         "spacy.PretrainCharacters.v1, which hides tokens from any encoder."
     )
     E101 = (

@@ -94,7 +94,9 @@ def run_architecture(function):
     arguments = {
         "LanguageModel": ("char",),
         "RNNEncoder": ("lstm", 6, 1),
+        "ConvRNNEncoder": ("lstm", 6, 1, 1, 1),
         "HashEmbed": (6, ["NORM"], [50], False),
+        "CharEmbed": (6, "lstm"),
         "TextCatRNN": (embed(6, ["NORM"], [50], False), True),
         "NgramLinear": (True,),
         "Seq2Seq": (),
@@ -104,7 +106,8 @@ def run_architecture(function):
     if function.__name__ == "Seq2Seq":
         run_seq2seq(model)
         return
-    X = docs if function.__name__ != "RNNEncoder" else [numpy.ones((2, 4), "f")]
+    is_encoder = function.__name__ in ("RNNEncoder", "ConvRNNEncoder")
+    X = [numpy.ones((2, 4), "f")] if is_encoder else docs
     has_labels = function.__name__ in ("TextCatRNN", "NgramLinear")
     model.initialize(X=X, Y=numpy.zeros((2, 2), "f") if has_labels else None)
     for node in model.walk():

@@ -9,7 +9,7 @@ from ..errors import Errors
 from .embedding import gradient_of
 from .engines.base import StateT
 from .recurrent import CELLS
-from .state import StatesT, recurrent_layers
+from .state import StatesT, carrying_layers
 
 InT = Floats2d
 OutT = StatesT
@@ -26,7 +26,10 @@ def initial_state(layers: Model[Any, Any], nI: Optional[int] = None) -> Model[In
     RETURNS (Model[Floats2d, StatesT]): (n_seqs, nI) -> states, as `run` takes them.
     """
     sizes = []
-    for node in recurrent_layers(layers):
+    for node in carrying_layers(layers):
+        if "recurrence" not in node.attrs:  # a convolution, which begins from zeros
+            sizes.append([0, [], [node.attrs["n_before"], node.maybe_get_dim("nI")]])
+            continue
         states = CELLS[node.attrs["recurrence"]].states
         n_before = (node.attrs["window"] - 1, node.maybe_get_dim("nI"))
         sizes.append([node.get_dim("nO"), list(states), list(n_before)])

@@ -6,8 +6,9 @@ variable. One mechanism serves truncated backpropagation through time, streaming
 generation.
 """
 
+from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Dict, Generic, List, Optional, Tuple, TypeVar
+from typing import Any, Dict, Generic, Iterator, List, Optional, Tuple, TypeVar
 
 from thinc.api import Model
 
@@ -16,7 +17,8 @@ from .engines.base import StateT
 
 InT = TypeVar("InT")
 OutT = TypeVar("OutT")
-# One entry for each recurrent layer, in the order of model.walk(): {"h": (n_seqs, nO), ...}
+# One entry for each layer that carries a state, in the order of model.walk(), such as
+# {"h": (n_seqs, nO)}
 StatesT = List[StateT]
 
 
@@ -38,9 +40,26 @@ def current_carry() -> Optional[Carry]:
     return _carry.get()
 
 
+@contextmanager
+def without_carry() -> Iterator[None]:
+    """Let the layers within the block begin anew, also in a `run`, which keeps no state of theirs:
+    what they read are not the run's sequences, but parts of these, such as the words of a text."""
+    token = _carry.set(None)
+    try:
+        yield
+    finally:
+        _carry.reset(token)
+
+
 def recurrent_layers(model: Model[Any, Any]) -> List[Model[Any, Any]]:
-    """RETURNS (List[Model]): The layers that carry a state, in the order of model.walk()."""
+    """RETURNS (List[Model]): The recurrent layers, in the order of model.walk()."""
     return [node for node in model.walk() if "recurrence" in node.attrs]
+
+
+def carrying_layers(model: Model[Any, Any]) -> List[Model[Any, Any]]:
+    """RETURNS (List[Model]): The layers that have an entry in a state, in the order of
+    model.walk(): the recurrent ones, and convolutions that look back."""
+    return [node for node in model.walk() if {"recurrence", "carries"} & node.attrs.keys()]
 
 
 class Backprop(Generic[InT, OutT]):
@@ -51,7 +70,7 @@ class Backprop(Generic[InT, OutT]):
     """
 
     def __init__(self, model: Model[InT, OutT], callback: Any, carry: Carry) -> None:
-        self._layers = recurrent_layers(model)
+        self._layers = carrying_layers(model)
         self._callback = callback
         self._carry = carry
 
@@ -88,13 +107,14 @@ def run(
     X: What the model takes.
     state (Optional[StatesT]): For each recurrent layer, in the order of model.walk(), a
         dictionary of "h" or "c" or both with (n_seqs, nO) each, in the order of the sequences, and
-        of "x" with (n_seqs, (window-1)*nI) for a layer that reads a window of several inputs. None
-        begins from the layers' initial state.
+        of "x" with (n_seqs, (window-1)*nI) for a layer that reads a window of several inputs; a
+        convolution that looks back has an entry with its "x" as well. None begins from the layers'
+        initial state.
     is_train (bool): Whether dropout is on and the callback may be used.
     RETURNS (Tuple[OutT, StatesT, Backprop]): The output, the state after the last step of each
         sequence, and the callback for the gradients.
     """
-    layers = recurrent_layers(model)
+    layers = carrying_layers(model)
     carry = Carry()
     if state is not None:
         _check_count(layers, state)

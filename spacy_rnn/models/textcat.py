@@ -253,7 +253,8 @@ def _pool_tokens(
 def _first_reversed_column(tok2vec: Model[Any, Any]) -> Optional[int]:
     """Where the columns begin that the tok2vec's encoder has read from the end, if any."""
     for node in tok2vec.walk():
-        if "reverse_from" in node.attrs:
+        # Not of a layer that pools the characters of words: its columns are of another network.
+        if "reverse_from" in node.attrs and "pooling" not in node.attrs:
             return cast(int, node.attrs["reverse_from"])
     return None
 

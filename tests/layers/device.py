@@ -15,10 +15,10 @@ import numpy
 from numpy.lib.array_utils import byte_bounds
 
 IN_CUPY = {
-    "add", "arange", "asarray", "ascontiguousarray", "concatenate", "cumsum", "divide", "empty",
-    "empty_like", "exp", "full", "log", "matmul", "maximum", "multiply", "nonzero", "ones",
-    "repeat", "searchsorted", "split", "sqrt", "stack", "subtract", "tanh", "unique", "where",
-    "zeros", "zeros_like",
+    "add", "arange", "array", "asarray", "ascontiguousarray", "concatenate", "cumsum", "divide",
+    "empty", "empty_like", "exp", "full", "hstack", "log", "matmul", "maximum", "multiply",
+    "nonzero", "ones", "repeat", "searchsorted", "split", "sqrt", "stack", "subtract", "sum",
+    "tanh", "unique", "where", "zeros", "zeros_like",
 }  # fmt: skip
 COMPILER = shutil.which("g++")
 # What CUDA adds to the language, for one thread at a time.

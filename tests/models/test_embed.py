@@ -8,7 +8,7 @@ from spacy.ml.models import MultiHashEmbed
 from thinc.api import set_dropout_rate
 
 from spacy_rnn.models import HashEmbed
-from spacy_rnn.models.embed import distinct_rows
+from spacy_rnn.models.type_embedding import distinct_rows
 
 ATTRS = ["NORM", "PREFIX", "SUFFIX", "SHAPE"]
 ROWS = [60, 40, 50, 20]

@@ -1,0 +1,84 @@
+"""Embed tokens by their characters, read by a recurrent network once for each distinct word."""
+
+from typing import Any, Dict, List, Optional, Union
+
+from spacy.ml.featureextractor import FeatureExtractor
+from spacy.tokens import Doc
+from thinc.api import Dropout, Model
+from thinc.types import Floats2d
+
+from ..errors import Errors, number_error
+from .characters import characters
+from .embed import hash_tables, mixer
+from .static_vectors import project_vectors
+from .type_embedding import type_embedding
+
+# What of a token may be read.
+ATTRS = ("ORTH", "NORM", "LOWER")
+
+
+def CharEmbed(
+    width: int,
+    cell: str,
+    char_width: int = 32,
+    char_rows: int = 1000,
+    hidden_width: int = 64,
+    bidirectional: bool = True,
+    max_length: int = 40,
+    attr: str = "ORTH",
+    attrs: Optional[List[Union[int, str]]] = None,
+    rows: Optional[List[int]] = None,
+    include_static_vectors: bool = False,
+) -> Model[List[Doc], List[Floats2d]]:
+    """Embed each token by the characters of its word: a recurrent network reads them from both
+    ends, and what it has read is mixed to the width of the output (Ling et al. 2015, "Finding
+    function in form: compositional character models for open vocabulary word representation";
+    Lample et al. 2016, "Neural architectures for named entity recognition"). Hashed attributes and
+    word vectors may be mixed in.
+
+    A word's vector depends on nothing around it. So each distinct word of a batch is read once,
+    forward and backward, however often it occurs.
+
+    width (int): Width of the output. Recommended: 64 to 300.
+    cell (str): Of the network over characters, as that of `RNNEncoder`.
+    char_width (int): Width of the vectors of characters. Recommended: 16 to 64.
+    char_rows (int): Rows of the table that characters are hashed into. A character is the sum of
+        four of them, so no two are likely to be the same, in any script. Recommended: 500 to 5000.
+    hidden_width (int): Width of what was read, both directions together. Recommended: 50 to 200.
+    bidirectional (bool): Read each word from both ends.
+    max_length (int): How many characters are read of a word; of a longer one its first and its last
+        half so many. Recommended: 20 to 50.
+    attr (str): What of a token is read: "ORTH", "NORM" or "LOWER".
+    attrs (Optional[List[Union[int, str]]]): Lexical attributes that are hashed into tables beside,
+        as in `HashEmbed`; None for none.
+    rows (Optional[List[int]]): Rows of each attribute's table.
+    include_static_vectors (bool): Mix in the vectors of the vocab, which are not trained.
+    RETURNS (Model[List[Doc], List[Floats2d]]): (n_tokens, width) for each doc.
+    RAISES (ValueError): For an unknown cell or attr, a number out of its range, or if `rows` is not
+        as long as `attrs`; at initialization, if there are no vectors to include.
+    """
+    if width < 1:
+        raise number_error("width", "a positive number", width)
+    if attr not in ATTRS:
+        raise ValueError(Errors.E009.format(what="attr", found=attr, expected=", ".join(ATTRS)))
+    attrs, rows = list(attrs or []), list(rows or [])
+    parts: Dict[str, Model[Any, Any]] = {
+        # The string that is read comes last.
+        "extract": FeatureExtractor([*attrs, attr]),
+        "characters": characters(
+            cell,
+            hidden_width,
+            char_width=char_width,
+            char_rows=char_rows,
+            bidirectional=bidirectional,
+            max_length=max_length,
+        ),
+    }
+    if attrs or rows:
+        parts["tables"] = hash_tables(width, attrs, rows)
+    if include_static_vectors:
+        parts["vectors"] = project_vectors(width)
+    nI = width * (len(attrs) + include_static_vectors) + hidden_width
+    parts["mix"] = mixer(width, nI)
+    parts["dropout"] = Dropout(0.0)
+    return type_embedding("char_embed", width, parts)
