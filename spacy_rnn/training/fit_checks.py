@@ -80,7 +80,8 @@ def check_model(model: Model[Any, Any], name: str, part: Part, loss: Loss) -> No
             f"a row for each {found}",
             f"answers in {y_name}: one for each {wanted}",
             "Use a model of the other shape: spacy_rnn.models has classifier for one answer a "
-            "sequence, tagger and forecaster for one a step. Or correct Y.",
+            "sequence, tagger and forecaster for one a step. Or correct Y: one for each step is a "
+            "list of arrays.",
         )
     guesses = rows_of(model.ops, output)
     n_rows = len(part.answers(numbers))

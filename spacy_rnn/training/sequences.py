@@ -170,7 +170,8 @@ def _check_answers(name: str, Y: Any, loss: Loss) -> Any:
     precision."""
     kind = Y.dtype.kind
     if kind not in "fiub":
-        raise _unusable(name, loss, f"answers of the type {Y.dtype}", NAMES)
+        expected = f"numbers. {NAMES}" if loss.of_classes else "numbers"
+        raise _unusable(name, loss, f"answers of the type {Y.dtype}", expected)
     if Y.ndim > 2:
         raise _unusable(name, loss, f"answers of the shape {Y.shape}", "one row for each")
     xp: Any = get_array_module(Y)
@@ -188,7 +189,10 @@ def _check_answers(name: str, Y: Any, loss: Loss) -> Any:
         return Y.astype("int64")
     sums = Y.sum(axis=1)
     if float(Y.min()) < 0.0 or not bool(xp.allclose(sums, 1.0, atol=1e-3)):
-        expected = "rows of probabilities, which add up to 1, or the number of each class"
+        expected = (
+            "rows of probabilities, which add up to 1, or the number of each class. Classes of "
+            f"steps are a list of arrays: list({name})"
+        )
         raise _unusable(name, loss, "rows that are no probabilities", expected)
     return xp.ascontiguousarray(Y, dtype="float32")
 
