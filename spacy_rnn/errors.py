@@ -453,6 +453,44 @@ class Errors(metaclass=_WithCodes):
         "Register it by Doc.set_extension('{attribute}', default=None), and let a component before "
         "'{name}' set it to a text; or set source to another attribute."
     )
+    E160 = (
+        "Cannot read {name} as sequences: {where} is {found}. Expected a list of arrays "
+        "(n_steps, nI), all of the same width, or one array (n_seqs, n_steps, nI), or a Ragged. "
+        "{advice}"
+    )
+    E161 = (
+        "There is nothing to learn from: {name} has {found}. Expected at least one sequence with "
+        "at least one step."
+    )
+    E162 = (
+        "{name} has numbers that are not finite: sequence {i} has {found} at step {step}, column "
+        "{column}. Expected numbers. Fill gaps in, or leave out their steps, before training."
+    )
+    E163 = (
+        "{x} and {y} do not belong together: {x} has {n_x}, {y} has {n_y}. Expected as many "
+        "answers as sequences, in the same order."
+    )
+    E164 = (
+        "Sequence {i} of {x} has {n_steps} steps, but its answers in {y} are {found}. Expected "
+        "one for each step. If there is one for each sequence, give {y} as one array, (n_seqs,) or "
+        "(n_seqs, width)."
+    )
+    E165 = "The loss '{loss}' cannot be computed with {name}: found {found}. Expected {expected}."
+    E166 = "The model gives {found}, but expected were {expected}. {advice}"
+    E167 = (
+        "The training has broken down: no step of epoch {epoch} had a gradient of finite numbers "
+        "(the loss was {loss}). Lower the learn rate, here {rate}, or scale the inputs, whose "
+        "largest number is {largest:.3g}."
+    )
+    E168 = (
+        "The encoder '{name}' reads in both directions, so each step has seen the values that it "
+        "is to forecast. Use one with bidirectional = false."
+    )
+    E169 = (
+        "The model begins with the layer '{name}', which takes a Ragged, but {x} is a list. Wrap "
+        "the model: with_ragged(model), if there is an output for each step; or begin it with "
+        "list2ragged(). Both are in spacy_rnn.layers."
+    )
 
 
 def number_error(what: str, expected: str, found: Any) -> ValueError:

@@ -1,7 +1,7 @@
 """Between lists of arrays and Ragged, right for empty sequences and empty batches."""
 
 import operator
-from typing import Callable, List, Optional, Tuple, cast
+from typing import Callable, List, Optional, Tuple, Union, cast
 
 from thinc.api import Model, Ops
 from thinc.types import Floats2d, Ints1d, Ragged
@@ -10,10 +10,11 @@ from .engines.workspace import recycler
 
 InT = List[Floats2d]
 OutT = List[Floats2d]
+SequencesT = Union[List[Floats2d], Ragged]
 
 
 def with_ragged(layer: Model[Ragged, Ragged]) -> Model[InT, OutT]:
-    """Apply a layer over Ragged to a list of arrays.
+    """Apply a layer over Ragged to a list of arrays. A Ragged goes through as it is.
 
     Thinc's layer of this name loses its dims, and the width of an empty batch; this one keeps
     both.
@@ -32,6 +33,8 @@ def with_ragged(layer: Model[Ragged, Ragged]) -> Model[InT, OutT]:
 
 def forward(model: Model[InT, OutT], Xs: InT, is_train: bool) -> Tuple[OutT, Callable]:
     layer = model.layers[0]
+    if isinstance(Xs, Ragged):
+        return layer(Xs, is_train)
     Yr, backprop_layer = layer(to_ragged(model.ops, Xs), is_train)
     lengths = Yr.lengths
 
@@ -105,8 +108,10 @@ def flatten(ops: Ops, Xs: List[Floats2d]) -> Floats2d:
     return cast(Floats2d, ops.xp.concatenate(Xs, axis=0, out=whole))
 
 
-def to_ragged(ops: Ops, Xs: List[Floats2d]) -> Ragged:
+def to_ragged(ops: Ops, Xs: SequencesT) -> Ragged:
     """RETURNS (Ragged): The sequences one after another; not copied if they stand so already."""
+    if isinstance(Xs, Ragged):
+        return Xs
     if isinstance(Xs, Rows) and Xs.ragged is not None:
         return Xs.ragged
     return Ragged(flatten(ops, Xs), ops.asarray1i([len(X) for X in Xs]))

@@ -1,4 +1,5 @@
-"""Models that take Docs: embeddings, encoders, text classifiers."""
+"""Models that take Docs: embeddings, encoders, text classifiers. And whole models that take
+sequences of vectors."""
 
 from .char_embed import CharEmbed
 from .conv_encoder import ConvRNNEncoder
@@ -6,6 +7,8 @@ from .embed import HashEmbed
 from .encoder import RNNEncoder
 from .language_model import LanguageModel
 from .ngrams import NgramLinear
+from .seq2seq import Seq2Seq
+from .sequences import classifier, forecaster, tagger
 from .textcat import TextCatRNN
 
 __all__ = [
@@ -15,5 +18,9 @@ __all__ = [
     "LanguageModel",
     "NgramLinear",
     "RNNEncoder",
+    "Seq2Seq",
     "TextCatRNN",
+    "classifier",
+    "forecaster",
+    "tagger",
 ]

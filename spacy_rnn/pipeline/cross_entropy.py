@@ -1,10 +1,10 @@
-"""Cross-entropy for text classifiers, and how its gradient reaches a model's output layer."""
+"""Cross-entropy for text classifiers."""
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, Iterable, Optional, Sequence, Tuple, Union
+from typing import Dict, Iterable, Optional, Sequence, Tuple, Union
 
 from spacy.training import Example
-from thinc.api import Model, Ops
+from thinc.api import Ops
 from thinc.types import Floats2d
 
 from ..errors import Errors, number_error
@@ -123,22 +123,3 @@ def cross_entropy(
         losses -= (1.0 - smoothed) * xp.log(xp.maximum(1.0 - scores, SMALLEST))
     d_logits = (scores - smoothed) * factors
     return float((losses * factors).sum()), d_logits.astype(scores.dtype)
-
-
-def output_gradient(model: Model[Any, Floats2d], d_logits: Floats2d, scores: Floats2d) -> Floats2d:
-    """What a model's callback needs in order to pass the gradient of the logits on.
-
-    Thinc's `Softmax` takes that gradient itself. Its `softmax_activation` and `Logistic`, which
-    end some of spaCy's classifiers, multiply by their derivative, so that is divided out.
-    """
-    if model.attrs.get("gradient_of") == "logits":
-        return d_logits
-    xp = model.ops.xp
-    node: Model[Any, Any] = model
-    while node.layers:
-        node = node.layers[-1]
-    if node.name == "softmax_activation":
-        return d_logits / xp.maximum(scores, 1e-6)
-    if node.name == "logistic":
-        return d_logits / xp.maximum(scores * (1.0 - scores), 1e-6)
-    return d_logits

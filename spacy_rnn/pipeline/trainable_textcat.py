@@ -29,13 +29,13 @@ from ..calibration import is_temperature, temper
 from ..errors import Errors, number_error
 from ..models import ngrams
 from ..models.textcat import Backprop
+from ..training.gradients import output_gradient
 from ..training.steps import StepStats, finish_update
 from .cross_entropy import (
     ClassWeightsT,
     LabelCounts,
     check_class_weights,
     cross_entropy,
-    output_gradient,
     resolve_class_weights,
 )
 from .explain import explain

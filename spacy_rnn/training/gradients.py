@@ -1,11 +1,12 @@
-"""The gradients of a model as a whole: their names, their norm, and how to throw them away."""
+"""The gradients of a model as a whole: their names, their norm, and how to throw them away. And how
+the gradient of a cross-entropy gets into a model."""
 
 import math
 from typing import Any, Iterable, Iterator, List, NamedTuple, Tuple
 
 import numpy
 from thinc.api import Model, get_array_module
-from thinc.types import FloatsXd
+from thinc.types import Floats2d, FloatsXd
 
 KeyT = Tuple[int, str]
 
@@ -95,3 +96,24 @@ def _discard_one(key: Any, weights: FloatsXd, gradient: FloatsXd) -> Tuple[Float
     """What stands in for an optimizer, where a layer of another framework has the gradients."""
     gradient.fill(0.0)
     return weights, gradient
+
+
+def output_gradient(model: Model[Any, Any], d_logits: Floats2d, scores: Floats2d) -> Floats2d:
+    """What a model's callback needs in order to pass the gradient of the logits on.
+
+    Thinc's `Softmax` takes that gradient itself. Its `softmax_activation` and `Logistic`, which
+    end some of spaCy's classifiers, multiply by their derivative, so that is divided out.
+    """
+    if model.attrs.get("gradient_of") == "logits":
+        return d_logits
+    xp = model.ops.xp
+    node: Model[Any, Any] = model
+    while node.layers:
+        # What makes a list of the rows again is no activation.
+        ends = [layer for layer in node.layers if layer.name != "ragged2list"]
+        node = ends[-1] if ends else node.layers[-1]
+    if node.name == "softmax_activation":
+        return d_logits / xp.maximum(scores, 1e-6)
+    if node.name == "logistic":
+        return d_logits / xp.maximum(scores * (1.0 - scores), 1e-6)
+    return d_logits

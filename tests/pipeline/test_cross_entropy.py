@@ -7,9 +7,9 @@ from thinc.api import NumpyOps
 from spacy_rnn.pipeline.cross_entropy import (
     LabelCounts,
     cross_entropy,
-    output_gradient,
     resolve_class_weights,
 )
+from spacy_rnn.training.gradients import output_gradient
 
 OPS = NumpyOps()
 LABELS = ["A", "B", "C"]

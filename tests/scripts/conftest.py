@@ -1,4 +1,4 @@
-"""Makes `scripts/` importable, as it is when a script in it is run."""
+"""Makes `scripts/` and `scripts/shapes/` importable, as they are when a script in them is run."""
 
 import sys
 from functools import lru_cache
@@ -7,7 +7,8 @@ from typing import Iterator
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+sys.path[:0] = [str(SCRIPTS), str(SCRIPTS / "shapes")]
 
 
 @pytest.fixture(scope="session", autouse=True)

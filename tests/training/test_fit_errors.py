@@ -1,0 +1,137 @@
+"""What `fit` and `predict` refuse, and what they say about it."""
+
+import numpy
+import pytest
+import spacy
+from thinc.api import Linear, Ragged, Softmax, chain
+
+from spacy_rnn.layers import GRU, list2ragged, pool
+from spacy_rnn.models import classifier, forecaster, tagger
+from spacy_rnn.training import Settings, fit, predict
+
+X = [numpy.ones((n, 2), "f") for n in (3, 0, 2)]
+Y = numpy.asarray([0, 1, 1])
+STEPS = [numpy.zeros(n, "int64") for n in (3, 0, 2)]
+
+
+def refuse(match, X=X, Y=Y, model=None, **options):
+    model = classifier(GRU(3)) if model is None else model
+    with pytest.raises(ValueError, match=match):
+        fit(model, X, Y, settings=Settings(epochs=1), **options)
+
+
+@pytest.mark.parametrize(
+    ("given", "match"),
+    [
+        (numpy.ones((3, 2)), r"E160.*X is an array of the shape \(3, 2\).*\[X\]"),
+        (
+            [numpy.ones(3), numpy.ones(2)],
+            r"E160.*X\[0\] is an array of the shape \(3,\).*x\[:, None\]",
+        ),
+        (
+            [numpy.ones((3, 2)), numpy.ones((3, 4))],
+            r"E160.*X\[1\] is of width 4, where X\[0\] has 2",
+        ),
+        ([numpy.ones((3, 2)), numpy.ones((1, 3, 2))], r"E160.*X\[1\] is an array of the shape"),
+        ([numpy.asarray([["a", "b"]])], r"E160.*X\[0\] is of the type <U1"),
+        ("some text", r"E160.*an object of the type str"),
+        (None, r"E160.*an object of the type NoneType"),
+        (spacy.blank("en")("some text"), r"E160.*X\[0\] is of the type object"),
+        ((x for x in X), r"E160.*an object of the type generator"),
+        ([], r"E161.*X has no sequence"),
+        ([numpy.ones((0, 2)), numpy.ones((0, 2))], r"E161.*X has 2 sequences without a step"),
+        (Ragged(numpy.ones((3, 2)), numpy.asarray([1, 1], "i")), "E005"),
+    ],
+)
+def test_what_are_no_sequences(given, match):
+    refuse(match, X=given)
+
+
+@pytest.mark.parametrize("value", [numpy.nan, numpy.inf])
+def test_numbers_that_are_not_finite(value):
+    broken = [x.copy() for x in X]
+    broken[2][1, 0] = value
+    refuse(rf"E162.*X has.*sequence 2 has {value} at step 1, column 0", X=broken)
+    refuse("E162.*X_dev has", X_dev=broken, Y_dev=Y)
+    model = classifier(GRU(3), 2)
+    model.initialize(X=X)
+    with pytest.raises(ValueError, match="E162"):
+        predict(model, broken)
+
+
+@pytest.mark.parametrize(
+    ("answers", "match"),
+    [
+        ([0, 1], "E163.*X has 3 sequences, Y has 2 answers"),
+        (None, "E163.*Y has none"),
+        (STEPS[:2], "E163.*Y has 2 answers"),
+        ([STEPS[0], STEPS[1], STEPS[0]], r"E164.*Sequence 2 of X has 2 steps.*shape \(3,\)"),
+        ([numpy.zeros((3, 2)), numpy.zeros((0, 2)), numpy.zeros((2, 3))], "E164.*Sequence 2"),
+        (["a", "b", "a"], "E165.*cross_entropy.*Y.*type <U1.*numpy.unique"),
+        ([0.0, 1.0, 1.0], "E165.*float64.*integers"),
+        ([0, -1, 1], "E165.*the class -1"),
+        (numpy.ones((3, 2)), r"E165.*no probabilities.*list\(Y\)"),
+    ],
+)
+def test_answers_that_do_not_fit(answers, match):
+    refuse(match, Y=answers)
+
+
+def test_answers_for_another_loss():
+    refuse(r"E165.*mse.*<U1.*Expected numbers\.$", Y=["a", "b", "c"], loss="mse")
+    refuse("E165.*mse.*an infinite number", Y=[0.0, numpy.inf, 1.0], loss="mse")
+
+
+@pytest.mark.parametrize("parts", [{"X_dev": X}, {"Y_dev": Y}])
+def test_half_a_dev_part(parts):
+    refuse("E16[13]", **parts)
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "match"),
+    [
+        (lambda: tagger(GRU(3)), {}, "E166.*a row for each step.*Y: one for each sequence"),
+        (lambda: classifier(GRU(3)), {"Y": STEPS}, "E166.*row for each sequence.*for each step"),
+        (lambda: classifier(GRU(3), 1), {}, "E166.*1 outputs.*2 for Y"),
+        (
+            lambda: forecaster(GRU(3), 2),
+            {"Y": [s[:, None] * 1.0 for s in STEPS], "loss": "quantile"},
+            "E166.*6 outputs.*3 for Y",
+        ),
+        (
+            lambda: chain(list2ragged(), GRU(3), pool(["last"]), Linear(2)),
+            {},
+            "E166.*do not add up to 1.*Softmax",
+        ),
+        (lambda: chain(list2ragged(), GRU(3)), {}, "E166.*a row for each step"),
+        (lambda: chain(GRU(3), pool(["last"]), Softmax()), {}, "E169.*layer 'gru'.*X is a list"),
+        (lambda: GRU(3), {}, "E169"),
+    ],
+)
+def test_models_that_do_not_fit(model, options, match):
+    refuse(match, model=model(), **options)
+
+
+def test_a_class_that_only_dev_has_is_counted():
+    model = classifier(GRU(3))
+    fit(model, X, Y, X_dev=X, Y_dev=[0, 1, 4], settings=Settings(epochs=1))
+    assert model.get_dim("nO") == 5
+    refuse("E166.*5 outputs.*6 for Y_dev", model=model, X_dev=X, Y_dev=[0, 1, 5])
+
+
+def test_a_width_that_only_the_loss_could_know():
+    def mine(guesses, truths):
+        return guesses, 0.0
+
+    refuse("E004.*nO", loss=mine)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"epochs": 0}, {"batch_size": 0}, {"batch_size": 1.5}, {"patience": 0}, {"dropout": 1.0}],
+)
+def test_settings_out_of_range(values):
+    with pytest.raises(ValueError, match=f"E011.*{next(iter(values))}"):
+        Settings(**values)
+    with pytest.raises(ValueError, match=r"E011.*batch_size"):
+        predict(classifier(GRU(3)), X, batch_size=0)
