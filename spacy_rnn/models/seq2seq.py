@@ -126,7 +126,7 @@ def Seq2Seq(
             cell, width, depth, dropout=dropout, recurrent_dropout=recurrent_dropout
         )
         layers += [encoder, pool(["last"], width, encoder.attrs["reverse_from"])]
-    start = initial_state(decoder_parts(decoder).cells, None if is_vector else width)
+    start = initial_state(decoder_parts(decoder).cells, width)
     return Model(
         "seq2seq",
         forward,
@@ -206,7 +206,6 @@ def set_vector_width(model: Model[InT, OutT], width: Optional[int]) -> None:
     width (Optional[int]): None for what is about to be loaded.
     """
     parts(model).embed._dims["nI"] = width
-    parts(model).start._dims["nI"] = width
 
 
 def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
@@ -285,13 +284,15 @@ def _encode_vectors(model: Model[InT, OutT], sources: SourcesT, is_train: bool) 
     X: Any = ops.asarray(rows, dtype=W.dtype)
     lengths = ops.asarray1i([1] * len(X))
     E, backprop_embed = embed(X, is_train)
-    Dr, backprop_drop = drop(Ragged(E, lengths), is_train)
-    states, backprop_start = start(X, is_train)
+    row = ops.xp.tanh(E)
+    Dr, backprop_drop = drop(Ragged(row, lengths), is_train)
+    states, backprop_start = start(cast(Any, Dr.dataXd), is_train)
     memory, backprop_memory = remember(decoder_parts(decoder).attention, Dr, is_train)
 
     def backprop(d_states: StatesT) -> None:
-        backprop_start(d_states)
-        backprop_embed(backprop_drop(backprop_memory()).dataXd)
+        d_row = backprop_memory().dataXd + backprop_start(d_states)
+        d_row = backprop_drop(Ragged(d_row, lengths)).dataXd
+        backprop_embed(d_row * (1.0 - row * row))
 
     return Encoded(memory, states, backprop)
 
