@@ -15,7 +15,4 @@ def test_names_are_written_by_the_pixels(tmp_path: Path, capsys: pytest.CaptureF
     metrics = json.loads(output.read_text(encoding="utf8"))
     assert metrics["parts"] == {"train": 240, "dev": 60, "test": 100}
     assert metrics["test"] > 0.8
-    [run] = metrics["runs"]
-    assert len(run["written"]) == 100
-    assert sum(name in captions.NAMES for name in run["written"]) > 90
     assert "logistic regression" in capsys.readouterr().out
