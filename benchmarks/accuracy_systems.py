@@ -154,13 +154,13 @@ SYSTEMS: Dict[str, System] = {
     ),
     WITH_VECTORS: System(
         "The same with GloVe vectors of 50 dimensions (python scripts/vectors.py) and a hidden "
-        "layer of 64",
+        "layer of 128",
         VECTORS,
         OURS,
         factory="rnn_textcat",
         overrides={
             f"{EMBED}.include_static_vectors": True,
-            f"components.{COMPONENT}.model.hidden_width": 64,
+            f"components.{COMPONENT}.model.hidden_width": 128,
             "paths.vectors": "vectors/glove",
         },
         needs=("vectors/glove",),

@@ -1,4 +1,4 @@
-"""Recurrent networks for spaCy: text classification and language modelling."""
+"""Recurrent networks for spaCy: text classification, language modelling, sequence to sequence."""
 
 from .about import __version__
 

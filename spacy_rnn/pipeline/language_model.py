@@ -40,8 +40,8 @@ from ..models.reading import in_order, step, surprisals, turned
 from ..models.vocabulary import SPECIALS, Vocabulary
 from ..models.vocabulary_data import is_text
 from ..scorers import lm_score
-from ..training.gradients import scale_gradients
 from ..training.steps import StepStats, finish_update
+from ..training.unit_counts import UnitCounts
 from .condition import VECTOR, condition_state, learn_condition, vector_of
 from .doc_maker import DocMaker
 from .lm_batch import make_batch
@@ -134,8 +134,7 @@ class RNNLanguageModel(SavedLanguageModel):
         self._make_doc = make_doc
         self._streams = StreamStates()
         self._rate_scale = 1.0
-        # Units since the last step: in the first batch, by which gradients are divided, and in all.
-        self._n_first = self._n_seen = 0
+        self._units = UnitCounts()
         self._writer: Optional[Writer] = None
         register_extensions()
 
@@ -268,9 +267,7 @@ class RNNLanguageModel(SavedLanguageModel):
             return losses
         set_dropout_rate(self.model, drop)
         n_units = len(batch.targets)
-        self._n_first = self._n_first or n_units
-        self._n_seen += n_units
-        weights = ops.xp.full(n_units, 1.0 / self._n_first, dtype="float32")
+        weights = ops.xp.full(n_units, self._units.add(n_units), dtype="float32")
         read: Any = (batch.inputs, batch.targets, batch.lengths)
         inputs, targets, lengths = map(ops.asarray1i, read)
         found = step(self.model, inputs, targets, lengths, batch.state, weights)
@@ -292,10 +289,7 @@ class RNNLanguageModel(SavedLanguageModel):
 
         sgd (Optimizer): The optimizer.
         """
-        if self._n_seen > self._n_first:
-            # Several batches for one step: the mean over the units of all.
-            scale_gradients(self.model, self._n_first / self._n_seen)
-        self._n_first = self._n_seen = 0
+        self._units.finish(self.model)
         if not finish_update(self.model, sgd, self.steps, rate_scale=self._rate_scale):
             self._streams.clear()
         self._writer = None

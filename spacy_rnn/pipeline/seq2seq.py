@@ -24,9 +24,9 @@ from ..models.seq2seq import (
 )
 from ..models.vocabulary import END, UNKNOWN, Vocabulary
 from ..scorers import seq2seq_score
-from ..training.gradients import scale_gradients
 from ..training.pairs import TARGET, register_target
 from ..training.steps import StepStats, finish_update
+from ..training.unit_counts import UnitCounts
 from .condition import vector_of
 from .doc_maker import DocMaker
 from .joining import make_joiner
@@ -140,8 +140,7 @@ class RNNSeq2Seq(SavedPipe):
         self.cfg: Dict[str, Any] = {}
         self.steps = StepStats()
         self._make_doc = make_doc
-        # Units since the last step: in the first batch, by which gradients are divided, and in all.
-        self._n_first = self._n_seen = 0
+        self._units = UnitCounts()
         register_target()
 
     @property
@@ -376,11 +375,10 @@ class RNNSeq2Seq(SavedPipe):
             return losses
         set_dropout_rate(self.model, drop)
         n_units = sum(map(len, targets))
-        self._n_first = self._n_first or n_units
-        self._n_seen += n_units
+        weight = self._units.add(n_units)
         total = 0.0
         for part in _pieces(sources, targets):
-            weights = numpy.full(len(part), 1.0 / self._n_first, dtype="float32")
+            weights = numpy.full(len(part), weight, dtype="float32")
             found: Any = learn(
                 self.model, [sources[i] for i in part], [targets[i] for i in part], weights
             )
@@ -397,10 +395,7 @@ class RNNSeq2Seq(SavedPipe):
 
         sgd (Optimizer): The optimizer.
         """
-        if self._n_seen > self._n_first:
-            # Several batches for one step: the mean over the units of all.
-            scale_gradients(self.model, self._n_first / self._n_seen)
-        self._n_first = self._n_seen = 0
+        self._units.finish(self.model)
         finish_update(self.model, sgd, self.steps)
 
     def get_loss(self, examples: Iterable[Example], scores: List[str]) -> Tuple[float, Any]:
