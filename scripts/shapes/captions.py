@@ -64,7 +64,7 @@ def run(parts: Dict[str, Any], width: int, epochs: int, seed: int) -> Dict[str, 
     data = {name: examples(nlp, *part) for name, part in parts.items()}
     nlp.initialize(lambda: data["train"])
     n_steps = epochs * -(-len(data["train"]) // BATCH_SIZE)
-    rates = (0.002 * (1.0 - step / n_steps) for step in range(n_steps + 1))
+    rates: Any = (0.002 * (1.0 - step / n_steps) for step in range(n_steps + 1))
     optimizer = Adam(rates, use_averages=True)
     order = numpy.random.RandomState(seed)
     for _ in trange(epochs, desc=f"seed {seed}", delay=2, disable=None, leave=False):
