@@ -195,7 +195,7 @@ def step(
     X = E[ids] if mask is None else E[ids] * mask[ids]
     if model.attrs["input_feeding"]:
         X = ops.xp.concatenate([X, standing.feed], axis=1)
-    ones = ops.asarray1i(numpy.ones(len(ids), dtype="int32").tolist())
+    ones = ops.asarray1i([1] * len(ids))
     Hr, states, backprop_cells = run(cells, Ragged(X, ones), standing.states, is_train)
     H: Any = Hr.dataXd
     contexts, weights, backprop_attention = attend(attention, memory, H)
@@ -226,7 +226,8 @@ def gate(model: DecoderT, read: Any, memory: Memory) -> Any:
     xp = model.ops.xp
     scores = read @ cast(Any, model.get_param("G"))[0] + model.get_param("bg")
     is_empty = xp.asarray(memory.lengths[: len(read)] == 0)
-    return xp.where(is_empty, 1.0, 1.0 / (1.0 + xp.exp(-scores))).astype(read.dtype)
+    # The logistic function, in a form that does not overflow.
+    return xp.where(is_empty, 1.0, 0.5 + 0.5 * xp.tanh(0.5 * scores)).astype(read.dtype)
 
 
 def log_probs(model: DecoderT, found: Step, memory: Memory) -> Floats2d:

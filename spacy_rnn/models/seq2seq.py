@@ -4,17 +4,17 @@ from functools import partial
 from typing import Any, Callable, List, Literal, NamedTuple, Optional, Sequence, Tuple, cast
 
 import numpy
-from thinc.api import Model
+from thinc.api import Linear, Model
 from thinc.types import Floats1d, Floats2d, Ints1d, Ragged
 
 from ..errors import Errors, number_error
-from ..layers.affine import Affine
 from ..layers.attention import KINDS, Attention, KindT, Memory, remember
 from ..layers.decoder import Decoder
 from ..layers.decoder import parts as decoder_parts
 from ..layers.embedding import Embedding
 from ..layers.initial_state import initial_state
 from ..layers.locked_dropout import locked_dropout
+from ..layers.ops import without_blis
 from ..layers.pooling import pool
 from ..layers.state import StatesT
 from ..layers.teaching import Targets, losses_of, teach
@@ -118,7 +118,7 @@ def Seq2Seq(
         embed_dropout=embed_dropout,
     )
     layers: List[Model[Any, Any]] = [
-        Affine(width) if is_vector else Embedding(embed_width),
+        Linear(width) if is_vector else Embedding(embed_width),
         locked_dropout(dropout),
     ]
     if not is_vector:
@@ -283,7 +283,9 @@ def _encode_vectors(model: Model[InT, OutT], sources: SourcesT, is_train: bool) 
     rows: Any = sources if len(sources) else numpy.zeros((0, W.shape[1]))
     X: Any = ops.asarray(rows, dtype=W.dtype)
     lengths = ops.asarray1i([1] * len(X))
-    E, backprop_embed = embed(X, is_train)
+    if X.shape[1] != W.shape[1]:
+        raise ValueError(Errors.E003.format(name=model.name, expected=W.shape[1], found=X.shape[1]))
+    E, backprop_embed = without_blis(embed)(X, is_train)
     row = ops.xp.tanh(E)
     Dr, backprop_drop = drop(Ragged(row, lengths), is_train)
     states, backprop_start = start(cast(Any, Dr.dataXd), is_train)

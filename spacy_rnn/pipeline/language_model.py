@@ -40,6 +40,7 @@ from ..models.reading import in_order, step, surprisals, turned
 from ..models.vocabulary import SPECIALS, Vocabulary
 from ..models.vocabulary_data import is_text
 from ..scorers import lm_score
+from ..training.gradients import count_parameters
 from ..training.steps import StepStats, finish_update
 from ..training.unit_counts import UnitCounts
 from .condition import VECTOR, condition_state, learn_condition, vector_of
@@ -378,12 +379,6 @@ class RNNLanguageModel(SavedLanguageModel):
         """RETURNS (Dict[str, Any]): What kind of model this is, as plain data."""
         encoder, _, output, _ = parts(self.model)
         cells = [node for node in encoder.walk() if "recurrence" in node.attrs]
-        arrays = [
-            node.get_param(name)
-            for node in self.model.walk()
-            for name in node.param_names
-            if node.has_param(name)
-        ]
         return {
             "unit": self.vocabulary.kind,
             "attr": self.vocabulary.attr if self.vocabulary.kind == "word" else None,
@@ -397,7 +392,7 @@ class RNNLanguageModel(SavedLanguageModel):
             "softmax": output.name,
             "condition": self.model.attrs["condition"] or None,
             "labels": list(self.model.attrs["labels"]),
-            "parameters": int(sum(array.size for array in arrays)),
+            "parameters": count_parameters(self.model),
         }
 
     @contextmanager

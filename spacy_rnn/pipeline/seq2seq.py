@@ -1,6 +1,6 @@
 """`rnn_seq2seq`: an encoder and a decoder that turn a text, or a vector, into another text."""
 
-from itertools import islice
+from functools import partial
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, cast
 
 import numpy
@@ -24,6 +24,7 @@ from ..models.seq2seq import (
 )
 from ..models.vocabulary import END, UNKNOWN, Vocabulary
 from ..scorers import seq2seq_score
+from ..training.gradients import count_parameters
 from ..training.pairs import TARGET, register_target
 from ..training.steps import StepStats, finish_update
 from ..training.unit_counts import UnitCounts
@@ -186,37 +187,21 @@ class RNNSeq2Seq(SavedPipe):
         source_max_size, max_size (Optional[int]): How many units there are at the most, 0 for no
             limit; null for 50,000 words, all characters or 8,000 subwords.
         subword_model (str): "bpe" or "unigram".
-        RAISES (ValueError): If no example has a source and a target.
+        RAISES (ValueError): If no example has a source and a target, or the labels do not fit.
         """
         if nlp is not None:
             self._make_doc = DocMaker(nlp)
-        old_source, old = self.source_vocabulary, self.vocabulary
         if labels is not None:
-            source, target = (Vocabulary.from_dict(labels[key]) for key in ("source", "target"))
-            for found, expected in ((source, old_source), (target, old)):
-                if found.kind != expected.kind:
-                    raise ValueError(
-                        Errors.E065.format(name=self.name, found=found.kind, expected=expected.kind)
-                    )
-            longest, counts = labels["longest"], labels["counts"]
+            source, target, longest, counts = self._given(labels)
         else:
-            source = old_source
+            learn_units = partial(Vocabulary.learn, subword_model=subword_model)
+            source = self.source_vocabulary
             if not reads_vectors(self.model):
-                source = Vocabulary.learn(
-                    old_source.kind,
-                    (doc for doc, _ in self._pairs(get_examples())),
-                    min_freq=source_min_freq,
-                    max_size=source_max_size,
-                    subword_model=subword_model,
-                    attr=old_source.attr,
-                )
-            target = Vocabulary.learn(
-                old.kind,
-                (doc for _, doc in self._pairs(get_examples())),
-                min_freq=min_freq,
-                max_size=max_size,
-                subword_model=subword_model,
-            )
+                docs = (doc for doc, _ in self._pairs(get_examples()))
+                options = {"min_freq": source_min_freq, "max_size": source_max_size}
+                source = learn_units(source.kind, docs, attr=source.attr, **options)
+            docs = (doc for _, doc in self._pairs(get_examples()))
+            target = learn_units(self.vocabulary.kind, docs, min_freq=min_freq, max_size=max_size)
             longest, counts = self._measure(source, target, get_examples())
         if not target.units or not (source.units or reads_vectors(self.model)):
             raise ValueError(Errors.E152.format(name=self.name))
@@ -224,12 +209,38 @@ class RNNSeq2Seq(SavedPipe):
         self.model.attrs["longest"] = [float(longest[0]), int(longest[1])]
         self.model.attrs["counts"] = [int(count) for count in counts]
         if reads_vectors(self.model):
-            first = next(iter(islice(get_examples(), 1)), None)
-            width = 0 if first is None else len(vector_of(first.predicted))
-            if not width:
-                raise ValueError(Errors.E153.format(name=self.name))
-            set_vector_width(self.model, width)
+            self._learn_vector_width(get_examples())
         self.model.initialize()
+
+    def _given(
+        self, labels: Dict[str, Any]
+    ) -> Tuple[Vocabulary, Vocabulary, Tuple[float, int], List[int]]:
+        """RETURNS (Tuple): What `label_data` has written: both vocabularies, how long targets may
+        be, and how often each of their units occurs."""
+        for field in ("source", "target", "longest", "counts"):
+            if field not in labels:
+                raise ValueError(Errors.E060.format(reason=f"'{field}' is missing"))
+        source, target = (Vocabulary.from_dict(labels[key]) for key in ("source", "target"))
+        for found, expected in ((source, self.source_vocabulary), (target, self.vocabulary)):
+            if found.kind != expected.kind:
+                raise ValueError(
+                    Errors.E065.format(name=self.name, found=found.kind, expected=expected.kind)
+                )
+            if found.attr != expected.attr:
+                raise ValueError(
+                    Errors.E141.format(name=self.name, found=found.attr, expected=expected.attr)
+                )
+        if len(labels["counts"]) != len(target):
+            reason = f"'counts' has {len(labels['counts'])} numbers for {len(target)} units"
+            raise ValueError(Errors.E060.format(reason=reason))
+        return source, target, labels["longest"], labels["counts"]
+
+    def _learn_vector_width(self, examples: Iterable[Example]) -> None:
+        first = next(iter(examples), None)
+        width = 0 if first is None else len(vector_of(first.predicted))
+        if not width:
+            raise ValueError(Errors.E153.format(name=self.name))
+        set_vector_width(self.model, width)
 
     def _pairs(self, examples: Iterable[Example]) -> Iterator[Tuple[Doc, Doc]]:
         """YIELDS (Tuple[Doc, Doc]): The source and the target of each example that has both."""
@@ -440,19 +451,13 @@ class RNNSeq2Seq(SavedPipe):
 
     def info(self) -> Dict[str, Any]:
         """RETURNS (Dict[str, Any]): What kind of model this is, as plain data."""
-        arrays = [
-            node.get_param(name)
-            for node in self.model.walk()
-            for name in node.param_names
-            if node.has_param(name)
-        ]
         return {
             "source": self.model.attrs["source"],
             "source_unit": self.source_vocabulary.kind,
             "source_vocabulary": len(self.source_vocabulary),
             "unit": self.vocabulary.kind,
             "vocabulary": len(self.vocabulary),
-            "parameters": int(sum(array.size for array in arrays)),
+            "parameters": count_parameters(self.model),
         }
 
     def _check_weights(self) -> None:

@@ -12,6 +12,7 @@ from typing import (
     List,
     Optional,
     Sequence,
+    Tuple,
     Union,
 )
 
@@ -147,26 +148,47 @@ def read_json_texts(
     YIELDS (Text): The texts, without blank ones.
     RAISES (ValueError): E032 to E035.
     """
+    for record, where in read_records(file, name):
+        text = text_at(record, text_key, where)
+        cats = {} if label_key is None else _read_cats(record, label_key, where)
+        if text and not text.isspace():
+            yield Text(text, cats, where)
+
+
+def read_records(file: IO[bytes], name: PathT) -> Iterator[Tuple[Any, str]]:
+    """
+    file (IO[bytes]): An open file of lines of JSON.
+    name (Union[str, Path]): What to call it in errors.
+    YIELDS (Tuple[Any, str]): What each line holds, and the place of the line, for messages.
+    RAISES (ValueError): E032 and E033.
+    """
     for number, line in read_lines(file, name):
         where = f"line {number} of {name}"
         try:
             record = srsly.json_loads(line)
         except (ValueError, RecursionError) as error:
             raise ValueError(Errors.E033.format(where=where, reason=error)) from error
-        text = record.get(text_key) if isinstance(record, dict) else None
-        if not isinstance(text, str):
-            raise ValueError(Errors.E034.format(where=where, key=text_key, found=_keys(record)))
-        try:
-            text.encode("utf8")
-        except UnicodeEncodeError as error:
-            reason = "the text has half of a surrogate pair (\\ud800 to \\udfff)"
-            raise ValueError(Errors.E033.format(where=where, reason=reason)) from error
-        cats = {} if label_key is None else _read_cats(record, label_key, where)
-        if text and not text.isspace():
-            yield Text(text, cats, where)
+        yield record, where
 
 
-def _keys(record: Any) -> str:
+def text_at(record: Any, key: str, where: str) -> str:
+    """RETURNS (str): The text at a key of a record.
+
+    RAISES (ValueError): E034 if there is none, E033 if it is none that a doc can have.
+    """
+    text = record.get(key) if isinstance(record, dict) else None
+    if not isinstance(text, str):
+        raise ValueError(Errors.E034.format(where=where, key=key, found=shown_keys(record)))
+    try:
+        text.encode("utf8")
+    except UnicodeEncodeError as error:
+        reason = "the text has half of a surrogate pair (\\ud800 to \\udfff)"
+        raise ValueError(Errors.E033.format(where=where, reason=reason)) from error
+    return text
+
+
+def shown_keys(record: Any) -> str:
+    """RETURNS (str): What a record is, for messages."""
     if not isinstance(record, dict):
         return f"a JSON value of type {type(record).__name__}"
     return "an object with the keys " + (", ".join(map(repr, record)) or "(none)")
@@ -174,7 +196,7 @@ def _keys(record: Any) -> str:
 
 def _read_cats(record: Dict[str, Any], key: str, where: str) -> Dict[str, float]:
     if key not in record:
-        raise ValueError(Errors.E035.format(where=where, key=key, found=_keys(record)))
+        raise ValueError(Errors.E035.format(where=where, key=key, found=shown_keys(record)))
     value = record[key]
     if value is None:
         return {}
@@ -206,10 +228,14 @@ def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
         raise ValueError(Errors.E036.format(path=path, reason=reason)) from error
 
 
+def tokenize(nlp: Language, text: str) -> Doc:
+    """RETURNS (Doc): A text of any length, while nlp.make_doc refuses those longer than
+    nlp.max_length, for the sake of parsers."""
+    return nlp.make_doc(text) if len(text) <= nlp.max_length else nlp.tokenizer(text)
+
+
 def _make_doc(nlp: Language, text: Text, normalize_whitespace: bool) -> Doc:
-    string = " ".join(text.text.split()) if normalize_whitespace else text.text
-    # nlp.make_doc refuses texts longer than nlp.max_length, for the sake of parsers.
-    doc = nlp.make_doc(string) if len(string) <= nlp.max_length else nlp.tokenizer(string)
+    doc = tokenize(nlp, " ".join(text.text.split()) if normalize_whitespace else text.text)
     doc.cats = dict(text.cats)
     return doc
 

@@ -33,6 +33,16 @@ def parameters(model: Model) -> Iterator[Parameter]:
             yield Parameter((node.id, name), node.name, name)
 
 
+def count_parameters(model: Model) -> int:
+    """RETURNS (int): How many numbers the arrays of a model have that are there already."""
+    return sum(
+        node.get_param(name).size
+        for node in model.walk()
+        for name in node.param_names
+        if node.has_param(name)
+    )
+
+
 def gradients(model: Model) -> Iterator[Tuple[Parameter, FloatsXd]]:
     """RETURNS (Iterator[Tuple[Parameter, FloatsXd]]): The parameters that have a gradient."""
     for node in model.walk():

@@ -1,16 +1,16 @@
 """A corpus of sources and targets, for sequence to sequence models."""
 
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Optional, Union
+from typing import Any, Callable, Iterator, List, Optional, Union
 
 import numpy
-import srsly
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
 from ..errors import Errors, number_error
-from .files import find_files, kind_of, open_file, read_lines
+from .corpora import read_records, shown_keys, text_at, tokenize
+from .files import find_files, kind_of, open_file
 
 # Key of `doc.user_data` for a vector other than `doc.vector`; and the attribute `doc._` that has
 # the target.
@@ -53,11 +53,9 @@ def PairCorpus(
                 found = f"a file '{file.name}', where pairs are needed, in .jsonl"
                 raise ValueError(Errors.E031.format(path=file, found=found))
             with open_file(file) as data:
-                for number, line in read_lines(data, file):
-                    where = f"line {number} of {file}"
-                    record = _parse(line, where)
+                for record, where in read_records(data, file):
                     text = _text_of(record, text_key, where, vector_key is not None)
-                    docs = [nlp.make_doc(text) for _ in range(2)]
+                    docs = [tokenize(nlp, text) for _ in range(2)]
                     if vector_key is not None:
                         for doc in docs:
                             doc.user_data[VECTOR_KEY] = _vector_of(record, vector_key, where)
@@ -78,40 +76,21 @@ def register_target() -> None:
         Doc.set_extension(TARGET, default=None)
 
 
-def _parse(line: str, where: str) -> Dict[str, Any]:
-    try:
-        record = srsly.json_loads(line)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(Errors.E033.format(where=where, reason=error)) from error
-    if not isinstance(record, dict):
-        found = f"a JSON value of type {type(record).__name__}"
-        raise ValueError(Errors.E034.format(where=where, key="text", found=found))
-    return record
+def _text_of(record: Any, key: str, where: str, may_miss: bool) -> str:
+    is_missing = isinstance(record, dict) and key not in record
+    return "" if may_miss and is_missing else text_at(record, key, where)
 
 
-def _keys(record: Dict[str, Any]) -> str:
-    return "an object with the keys " + (", ".join(map(repr, record)) or "(none)")
+def _target_of(record: Any, key: str, where: str) -> Optional[str]:
+    is_none = isinstance(record, dict) and key in record and record[key] is None
+    return None if is_none else text_at(record, key, where)
 
 
-def _text_of(record: Dict[str, Any], key: str, where: str, may_miss: bool) -> str:
-    text = record.get(key, "" if may_miss else None)
-    if not isinstance(text, str):
-        raise ValueError(Errors.E034.format(where=where, key=key, found=_keys(record)))
-    return text
-
-
-def _target_of(record: Dict[str, Any], key: str, where: str) -> Optional[str]:
-    target = record.get(key)
-    if key in record and (target is None or isinstance(target, str)):
-        return target
-    raise ValueError(Errors.E034.format(where=where, key=key, found=_keys(record)))
-
-
-def _vector_of(record: Dict[str, Any], key: str, where: str) -> numpy.ndarray:
+def _vector_of(record: Any, key: str, where: str) -> numpy.ndarray:
     try:
         vector = numpy.asarray(record[key], dtype="float32")
     except (KeyError, ValueError, TypeError):
         vector = numpy.zeros((0, 0))
     if vector.ndim != 1 or not len(vector) or not numpy.isfinite(vector).all():
-        raise ValueError(Errors.E151.format(where=where, key=key, found=_keys(record)))
+        raise ValueError(Errors.E151.format(where=where, key=key, found=shown_keys(record)))
     return vector

@@ -188,6 +188,15 @@ def test_dropout_is_there_in_training_alone() -> None:
     assert_allclose(taught(), plain)
 
 
+def test_a_gate_that_is_sure_does_not_overflow() -> None:
+    model = make("gru", copy=True)
+    memory, _ = remember(parts(model).attention, memory_rows(), units=COPIED)
+    for score, expected in ((-1e4, 0.0), (1e4, 1.0)):
+        model.set_param("bg", numpy.asarray([score]))
+        found = gate(model, numpy.zeros((4, 4)), memory)
+        assert_allclose(found, [expected, 1.0, expected, expected])
+
+
 def test_no_sequences_are_legal() -> None:
     model = make("lstm")
     Kr = Ragged(numpy.zeros((0, 3)), numpy.zeros(0, "int32"))

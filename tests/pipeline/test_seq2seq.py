@@ -219,6 +219,18 @@ def test_labels_are_vocabularies() -> None:
     other = make()
     other.get_pipe("rnn_seq2seq").initialize(lambda: examples(other), nlp=other, labels=labels)
     assert other.get_pipe("rnn_seq2seq").label_data == labels
+    broken = {**labels, "counts": labels["counts"][1:]}
+    missing = {key: value for key, value in labels.items() if key != "target"}
+    lower = make(model={"source_unit": "word", "source_attr": "LOWER"})
+    words = make(model={"source_unit": "word"})
+    words.get_pipe("rnn_seq2seq").initialize(lambda: examples(words), nlp=words, source_min_freq=1)
+    for nlp_, given, message in (
+        (other, broken, r"E060.*counts"),
+        (other, missing, r"E060.*target"),
+        (lower, words.get_pipe("rnn_seq2seq").label_data, r"E141.*ORTH.*LOWER"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            nlp_.get_pipe("rnn_seq2seq").initialize(lambda: [], nlp=nlp_, labels=given)
     wrong = make(model={"unit": "word"})
     with pytest.raises(ValueError, match=r"E065.*word"):
         wrong.get_pipe("rnn_seq2seq").initialize(lambda: [], nlp=wrong, labels=labels)

@@ -14,7 +14,7 @@ Y = numpy.asarray([0, 1, 1])
 STEPS = [numpy.zeros(n, "int64") for n in (3, 0, 2)]
 
 
-def refuse(match, X=X, Y=Y, model=None, **options):
+def assert_refused(match, X=X, Y=Y, model=None, **options):
     model = classifier(GRU(3)) if model is None else model
     with pytest.raises(ValueError, match=match):
         fit(model, X, Y, settings=Settings(epochs=1), **options)
@@ -44,15 +44,15 @@ def refuse(match, X=X, Y=Y, model=None, **options):
     ],
 )
 def test_what_are_no_sequences(given, match):
-    refuse(match, X=given)
+    assert_refused(match, X=given)
 
 
 @pytest.mark.parametrize("value", [numpy.nan, numpy.inf])
 def test_numbers_that_are_not_finite(value):
     broken = [x.copy() for x in X]
     broken[2][1, 0] = value
-    refuse(rf"E162.*X has.*sequence 2 has {value} at step 1, column 0", X=broken)
-    refuse("E162.*X_dev has", X_dev=broken, Y_dev=Y)
+    assert_refused(rf"E162.*X has.*sequence 2 has {value} at step 1, column 0", X=broken)
+    assert_refused("E162.*X_dev has", X_dev=broken, Y_dev=Y)
     model = classifier(GRU(3), 2)
     model.initialize(X=X)
     with pytest.raises(ValueError, match="E162"):
@@ -74,17 +74,17 @@ def test_numbers_that_are_not_finite(value):
     ],
 )
 def test_answers_that_do_not_fit(answers, match):
-    refuse(match, Y=answers)
+    assert_refused(match, Y=answers)
 
 
 def test_answers_for_another_loss():
-    refuse(r"E165.*mse.*<U1.*Expected numbers\.$", Y=["a", "b", "c"], loss="mse")
-    refuse("E165.*mse.*an infinite number", Y=[0.0, numpy.inf, 1.0], loss="mse")
+    assert_refused(r"E165.*mse.*<U1.*Expected numbers\.$", Y=["a", "b", "c"], loss="mse")
+    assert_refused("E165.*mse.*an infinite number", Y=[0.0, numpy.inf, 1.0], loss="mse")
 
 
 @pytest.mark.parametrize("parts", [{"X_dev": X}, {"Y_dev": Y}])
 def test_half_a_dev_part(parts):
-    refuse("E16[13]", **parts)
+    assert_refused("E16[13]", **parts)
 
 
 @pytest.mark.parametrize(
@@ -109,21 +109,21 @@ def test_half_a_dev_part(parts):
     ],
 )
 def test_models_that_do_not_fit(model, options, match):
-    refuse(match, model=model(), **options)
+    assert_refused(match, model=model(), **options)
 
 
 def test_a_class_that_only_dev_has_is_counted():
     model = classifier(GRU(3))
     fit(model, X, Y, X_dev=X, Y_dev=[0, 1, 4], settings=Settings(epochs=1))
     assert model.get_dim("nO") == 5
-    refuse("E166.*5 outputs.*6 for Y_dev", model=model, X_dev=X, Y_dev=[0, 1, 5])
+    assert_refused("E166.*5 outputs.*6 for Y_dev", model=model, X_dev=X, Y_dev=[0, 1, 5])
 
 
 def test_a_width_that_only_the_loss_could_know():
     def mine(guesses, truths):
         return guesses, 0.0
 
-    refuse("E004.*nO", loss=mine)
+    assert_refused("E004.*nO", loss=mine)
 
 
 @pytest.mark.parametrize(
