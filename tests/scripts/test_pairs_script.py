@@ -28,6 +28,8 @@ FORMS = [
     "fast,adj,faster,fastest",
     "big,adj,,",
     "ox,noun,oxen/oxes",
+    "Adam,noun,Adam/Adams",
+    "rationalism,noun,rationalism",
 ]
 
 
@@ -77,9 +79,16 @@ def test_words_have_their_first_pronunciation_without_stress(cache: Path, tmp_pa
     assert [len(parts[part]) for part in ("dev", "test")] == [11, 20]
 
 
-def test_lemmas_have_the_first_spelling_of_each_form(cache: Path, tmp_path: Path) -> None:
+def test_lemmas_have_one_spelling_of_each_form_and_all_that_are_accepted(
+    cache: Path, tmp_path: Path
+) -> None:
     parts = written("inflection", cache, tmp_path / "out")
-    found = {pair["text"]: pair["target"] for part in parts.values() for pair in part}
+    every = [pair for part in parts.values() for pair in part]
+    found = {pair["text"]: pair["target"] for pair in every}
+    accepted = {pair["text"]: pair["accepted"] for pair in every}
+    assert accepted["NNS ox"] == ["oxen", "oxes"]
+    assert accepted["NNS Adam"] == ["Adam", "Adams"]
+    assert accepted["NNS rationalism"] == ["rationalism"]
     assert found == {
         "VBD run": "ran",
         "VBN run": "run",
@@ -88,6 +97,8 @@ def test_lemmas_have_the_first_spelling_of_each_form(cache: Path, tmp_path: Path
         "JJR fast": "faster",
         "JJS fast": "fastest",
         "NNS ox": "oxen",
+        "NNS Adam": "Adams",
+        "NNS rationalism": "rationalism",
     }
 
 
