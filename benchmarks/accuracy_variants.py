@@ -2,7 +2,7 @@
 
 from typing import Any, Dict
 
-from .accuracy_systems import COMPONENT, DEFAULT, EMBED, ENCODE, OURS, SYSTEMS, System
+from .accuracy_systems import CELLS, COMPONENT, DEFAULT, EMBED, ENCODE, OURS, SYSTEMS, System
 
 MODEL = f"components.{COMPONENT}.model"
 LINEAR = f"{MODEL}.linear_model"
@@ -15,6 +15,32 @@ SPACYS_LINEAR = {
     "length": 262144,
     "no_output_layer": True,
     "nO": None,
+}
+CNN_FIRST = {
+    "@architectures": "spacy-rnn.ConvRNNEncoder.v1",
+    "width": 128,
+    "window_size": 1,
+    "conv_depth": 1,
+    "depth": 1,
+    "bidirectional": True,
+    "dropout": 0.0,
+}
+CNN_ALONE = {
+    "@architectures": "spacy.MaxoutWindowEncoder.v2",
+    "width": 128,
+    "window_size": 1,
+    "maxout_pieces": 3,
+    "depth": 4,
+}
+# What the recurrence and what convolutions are worth shows best without n-grams beside them. The
+# LSTM alone is "linear model: none".
+ALONE: Dict[str, Dict[str, Any]] = {
+    **{cell: {LINEAR: None, f"{ENCODE}.cell": cell} for cell in CELLS if cell != "lstm"},
+    **{
+        f"convolution, {cell}": {LINEAR: None, ENCODE: {**CNN_FIRST, "cell": cell}}
+        for cell in ("lstm", "gru", "qrnn")
+    },
+    "spaCy's CNN": {LINEAR: None, ENCODE: CNN_ALONE},
 }
 # What is changed, by group and name.
 CHANGES: Dict[str, Dict[str, Dict[str, Any]]] = {
@@ -58,6 +84,7 @@ CHANGES: Dict[str, Dict[str, Dict[str, Any]]] = {
         "128 texts a batch": {"training.batcher.size": 128},
         "8 to 64 texts a batch": {"training.batcher.size": COMPOUNDING},
     },
+    "network alone": ALONE,
 }
 VARIANTS: Dict[str, System] = {
     BASE: System(SYSTEMS[DEFAULT].about, BASE, OURS, factory="rnn_textcat"),
