@@ -1,5 +1,4 @@
-"""Make pairs of a source and a target, for sequence to sequence models, from public dictionaries and a
-parallel text.
+"""Make pairs of a source and a target, for sequence to sequence models, from public packages.
 
 python scripts/pairs.py g2p corpus/g2p
 python scripts/pairs.py inflection corpus/inflection
