@@ -5,10 +5,10 @@ from typing import Any, List, NamedTuple, Tuple, cast
 import numpy
 from thinc.types import Floats1d
 
-from .attention import Memory
 from .decoder import DecoderT, Step, gate, known_units, log_probs, parts, start, step
 from .dropout import dropout_mask, is_active
 from .embedding import add_rows, gradient_of
+from .memory import Memory
 from .softmax import loss, loss_and_gradient
 from .state import StatesT
 
