@@ -56,7 +56,7 @@ def main(
     }
     is_new = unlike(test, parts["train"])
     scores = {name: score(test, texts, is_new) for name, texts in found.items()}
-    metrics = {
+    metrics: Dict[str, Any] = {
         "length_penalty": chosen[0],
         "coverage_penalty": chosen[1],
         "dev": [{"length_penalty": a, "coverage_penalty": b, "bleu": dev[a, b]} for a, b in dev],
