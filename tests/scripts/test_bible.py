@@ -1,6 +1,7 @@
 """Two Bibles become pairs: packages of Debian, markup, references, and what is left out."""
 
 import io
+import shutil
 import struct
 import subprocess
 import tarfile
@@ -8,6 +9,7 @@ import zlib
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
+import pairs
 import pytest
 from datalib import bible, debian, downloads
 from datalib.debian import read_package
@@ -184,3 +186,24 @@ def test_what_apt_get_cannot_fetch_is_named(
     monkeypatch.setattr(debian.shutil, "which", lambda name: None)
     with pytest.raises(DataError, match=r"apt-get is not installed.*Or put some-text_1\.0-1"):
         fetch_archive(archive, tmp_path / "cache")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("apt-get") is None, reason="needs apt-get")
+def test_the_real_bibles(tmp_path: Path) -> None:
+    pytest.importorskip("pysword")
+    paths = [fetch_archive(archive, tmp_path) for archive in (bible.ENGLISH, bible.SPANISH)]
+    chapters = bible.read_parallel(*paths)
+    assert len(chapters) == 1189
+    assert sum(map(len, chapters.values())) == 31_052
+    assert chapters["Genesis 1"][0] == {
+        "text": "In the beginning, God created the heavens and the earth.",
+        "target": "En el principio crió Dios los cielos y la tierra.",
+    }
+    texts = [text for pairs in chapters.values() for pair in pairs for text in pair.values()]
+    assert not [text for text in texts if "<" in text or ">" in text or "  " in text]
+    parts: Dict[str, List[Any]] = {"train": [], "dev": [], "test": []}
+    for part, pair in pairs.split(chapters, 0):
+        parts[part].append(pair)
+    kept = bible.without_seen(parts)
+    assert [len(kept[part]) for part in parts] == [26_441, 1_210, 3_331]
