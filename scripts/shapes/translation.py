@@ -21,8 +21,8 @@ from wasabi import msg
 
 # What is tried on the first verses of the dev part.
 BEAM_WIDTH = 5
-PENALTIES = list(product((0.0, 0.6, 1.0), (0.0, 0.2)))
-N_TRIED = 400
+PENALTIES = list(product((0.0, 0.6, 1.0), (0.0, 0.2, 0.4)))
+N_TRIED = 300
 # Samples: the first of the test part with at most so many characters, and some that are drawn.
 N_SAMPLES, LONGEST = 6, 80
 
