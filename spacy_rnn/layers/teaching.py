@@ -5,10 +5,11 @@ from typing import Any, List, NamedTuple, Tuple, cast
 import numpy
 from thinc.types import Floats1d
 
-from .attention import Memory
 from .decoder import DecoderT, Step, gate, known_units, log_probs, parts, start, step
 from .dropout import dropout_mask, is_active
 from .embedding import add_rows, gradient_of
+from .engines.summing import summed_gradients
+from .memory import Memory
 from .softmax import loss, loss_and_gradient
 from .state import StatesT
 
@@ -153,7 +154,8 @@ def teach(
         losses, d_read, d_weights = _copy_loss(model, memory, steps, targets, weights)
     else:
         losses, d_read = loss_and_gradient(output, read, wanted, weights)
-    d_embedded, d_states = _back(model, steps, targets, d_read, d_weights, states)
+    with summed_gradients():
+        d_embedded, d_states = _back(model, steps, targets, d_read, d_weights, states)
     units = known_units(model, ops.xp.concatenate(ids) if ids else wanted)
     if mask is not None:
         d_embedded = d_embedded * mask[units]

@@ -6,8 +6,8 @@ import numpy
 from thinc.api import Model
 
 from ..errors import number_error
-from ..layers.attention import Memory
 from ..layers.decoder import Standing, Step, log_probs, start, step
+from ..layers.memory import Memory
 from .seq2seq import SourcesT, encode, parts
 from .vocabulary import END
 

@@ -8,12 +8,13 @@ from thinc.api import Linear, Model
 from thinc.types import Floats1d, Floats2d, Ints1d, Ragged
 
 from ..errors import Errors, number_error
-from ..layers.attention import KINDS, Attention, KindT, Memory, remember
+from ..layers.attention import KINDS, Attention, KindT, remember
 from ..layers.decoder import Decoder
 from ..layers.decoder import parts as decoder_parts
 from ..layers.embedding import Embedding
 from ..layers.initial_state import initial_state
 from ..layers.locked_dropout import locked_dropout
+from ..layers.memory import Memory
 from ..layers.ops import without_blis
 from ..layers.pooling import pool
 from ..layers.state import StatesT

@@ -9,6 +9,7 @@ from thinc.api import CupyOps, Model, Ragged, fix_random_seed
 from thinc.compat import has_cupy_gpu
 
 from spacy_rnn.layers.attention import KINDS, Attention, attend, remember
+from spacy_rnn.layers.memory import BLOCK
 
 from .numeric import assert_same_gradient, numeric_gradient
 
@@ -177,3 +178,38 @@ def test_a_gpu_gives_the_same(kind: str) -> None:
     found, backprop = model.begin_update((asarray(queries), Ragged(asarray(rows), Kr.lengths)))
     assert_allclose(found.get(), expected, atol=1e-5)
     assert_allclose(backprop(found)[0].get(), d_queries, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_more_sequences_than_are_padded_together_are_asked_as_one_by_one(kind: str) -> None:
+    model = make(kind)
+    lengths = [2, 5, 0, 1] * BLOCK
+    queries, Kr = inputs(lengths)
+    n_asking = 2 * BLOCK + 3
+    found, backprop = ask_first(model, Kr, queries, n_asking)
+    d_queries, d_rows = backprop(queries[:, :1] + numpy.ones(4))
+    K = model.get_grad("K")
+    model.set_grad("K", numpy.zeros_like(K))
+    for i, (start, length) in enumerate(zip(numpy.cumsum([0, *lengths]), lengths)):
+        if i == n_asking:
+            break
+        rows = slice(start, start + length)
+        alone = Ragged(Kr.dataXd[rows], numpy.asarray([length], "int32"))
+        Y, backprop = model.begin_update((queries[i : i + 1], alone))
+        d_query, d_alone = backprop(queries[i : i + 1, :1] + numpy.ones(4))
+        assert_allclose(found[i], Y[0], atol=1e-12)
+        assert_allclose(d_queries[i], d_query[0], atol=1e-12)
+        assert_allclose(d_rows[rows], d_alone.dataXd, atol=1e-12)
+    assert_allclose(model.get_grad("K"), K, atol=1e-10)
+
+
+def ask_first(model: Model[Any, Any], Kr: Ragged, queries: Any, n: int) -> Any:
+    """RETURNS (Tuple[Floats2d, Callable]): What the first n queries find, and the callback."""
+    memory, backprop_memory = remember(model, Kr, is_train=True)
+    contexts, _, backprop_queries = attend(model, memory, queries[:n])
+
+    def backprop(d_contexts: Any) -> Any:
+        d_queries = backprop_queries(d_contexts[:n], None)
+        return d_queries, backprop_memory().dataXd
+
+    return contexts, backprop

@@ -10,6 +10,7 @@ from thinc.api import Model, Ragged, fix_random_seed, set_dropout_rate
 
 from spacy_rnn.layers.attention import Attention, remember
 from spacy_rnn.layers.decoder import Decoder, gate, log_probs, parts, start, step
+from spacy_rnn.layers.engines import use_engine
 from spacy_rnn.layers.recurrent import CELLS as RECURRENCES
 from spacy_rnn.layers.state import recurrent_layers
 from spacy_rnn.layers.teaching import Targets, losses_of, read_through, teach
@@ -219,3 +220,35 @@ def test_bytes_give_the_same_model() -> None:
             model, remember(parts(model).attention, Kr, units=COPIED)[0], states, targets
         )
         assert_allclose(found, expected)
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize("cell", CELLS)
+def test_all_engines_find_the_same_gradients(cell: str, depth: int) -> None:
+    """The compiled one adds up those of the weights over all steps before it lays them out."""
+    model = make(cell, "multiplicative", depth)
+    for node in model.walk():
+        for name in node.param_names:
+            node.set_param(name, node.get_param(name).astype("float32"))
+    found = []
+    for engine in ("numba", "numpy"):
+        states = [{k: v.astype("float32") for k, v in state.items()} for state in states_of(model)]
+        Kr = Ragged(memory_rows().data.astype("float32"), memory_rows().lengths)
+        memory, backprop_memory = remember(parts(model).attention, Kr, True)
+        targets = Targets(TARGETS)
+        weights = numpy.ones(len(targets.all), dtype="float32")
+        with use_engine(engine):
+            d_states = teach(model, memory, states, targets, weights).d_states
+        d_rows = backprop_memory().dataXd
+        grads = {
+            (node.id, name): node.get_grad(name)
+            for node in model.walk()
+            for name in node.param_names
+        }
+        given = {(i, key): d for i, state in enumerate(d_states) for key, d in state.items()}
+        found.append({**grads, **given, "rows": d_rows})
+        for node in model.walk():
+            for name in node.param_names:
+                node.set_grad(name, numpy.zeros_like(node.get_param(name)))
+    for key, expected in found[1].items():
+        assert_allclose(found[0][key], expected, rtol=1e-4, atol=1e-5, err_msg=str(key))

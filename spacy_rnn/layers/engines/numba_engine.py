@@ -18,6 +18,7 @@ from .numba_carried import Carried
 from .numba_pass import Batch, Pass
 from .numba_scan_pass import ScanBatch, ScanPass
 from .numba_simd import flat
+from .summing import current_sums
 from .workspace import recycler
 
 PassT = Union[Pass, ScanPass]
@@ -72,6 +73,7 @@ def forward(
             for dX in dXs:
                 dX.fill(0.0)
 
+        _share_sums(directions, passes)
         tasks = []
         for d, (part, given) in enumerate(zip(passes, d_final)):
             dX, add = dXs[min(d, n_arrays - 1)].reshape(-1), d >= n_arrays
@@ -86,6 +88,16 @@ def forward(
         return cast(Floats2d, dX) if needs_dX else None, grads, d_states
 
     return cast(Floats2d, Y), finals, backward
+
+
+def _share_sums(directions: List[Direction], passes: List[List[PassT]]) -> None:
+    """Let the passes add to sums over many calls, if we are in such a block. Their layout must be
+    the same in all of them; that of scans is not."""
+    sums = current_sums()
+    for direction, part in zip(directions, passes if sums else []):
+        for share, one in enumerate(part):
+            if sums is not None and isinstance(one, Pass):
+                one.sums = sums.take(direction, share, one.make_sums, one.restored)
 
 
 def _add(parts: List[GradsT]) -> GradsT:

@@ -1,6 +1,6 @@
 """One direction of a batch, or a share of its sequences: the arrays that the loop works on."""
 
-from typing import Any, Dict, List, Optional, cast
+from typing import Any, Callable, Dict, List, Optional, cast
 
 import numpy
 from thinc.types import Floats1d, Ints1d
@@ -75,11 +75,13 @@ class Pass:
 
     seqs (Ints1d): Which, the longest first.
     state, d_state (StateT): (n_seqs, nO) Their final states, and the gradients of the initial ones.
-    gradients (GradsT): Those of the weights.
+    gradients (GradsT): Those of the weights; none, if they were added to `sums`.
+    sums (Optional[loop.Gradients]): If given, where those gradients are to be added.
     """
 
     def __init__(self, batch: Batch, direction: Direction, column: int, seqs: Ints1d) -> None:
         self.batch, self.direction, self.column = batch, direction, column
+        self.sums: Optional[loop.Gradients] = None
         self.seqs: Any = seqs
         self.lengths = batch.packing.lengths[self.seqs]
         self.n_first = int(numpy.count_nonzero(self.lengths))
@@ -131,12 +133,7 @@ class Pass:
             self._final_gradient(d_final, key, ld)
             for key, ld in (("h", layout.ldo), ("c", layout.width))
         )
-        ldw = layout.n_panels * PANEL
-        totals = loop.Gradients(
-            borrow_zeros("dWx", layout.nI * ldw),
-            borrow_zeros("dWh", layout.nO * ldw),
-            borrow_zeros("db", layout.ld),
-        )
+        totals = self.sums or self.make_sums(borrow_zeros)
         loop.backward(
             self.batch.X,
             self._sequences(0, self.n_steps),
@@ -154,7 +151,7 @@ class Pass:
             totals,
             self._backward_room(),
         )
-        self.gradients = self._restored(totals)
+        self.gradients: GradsT = {} if self.sums else self.restored(totals)
         self.d_state: StateT = {"h": dH[:, : layout.nO]}
         if "c" in self.direction.state:
             self.d_state["c"] = dC[:, : layout.nO]
@@ -268,7 +265,16 @@ class Pass:
             return numpy.zeros((len(self.seqs), ld), dtype="float32")
         return layouts.padded_rows(given[key][self.seqs], ld)
 
-    def _restored(self, totals: loop.Gradients) -> GradsT:
+    def make_sums(self, make: Optional[Callable[[str, int], Any]] = None) -> loop.Gradients:
+        """RETURNS (loop.Gradients): Zeros; in new arrays, if `make` does not say otherwise."""
+        layout = self.batch.layout
+        ldw = layout.n_panels * PANEL
+        sizes = {"dWx": layout.nI * ldw, "dWh": layout.nO * ldw, "db": layout.ld}
+        if make is None:
+            return loop.Gradients(*(numpy.zeros(n, dtype="float32") for n in sizes.values()))
+        return loop.Gradients(*(make(name, n) for name, n in sizes.items()))
+
+    def restored(self, totals: loop.Gradients) -> GradsT:
         """The gradients in the form of the parameters."""
         layout = self.batch.layout
         reads, hears = self.batch.orders
