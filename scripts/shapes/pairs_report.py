@@ -45,11 +45,18 @@ def main(
     written = [doc._.seq2seq for doc in docs]
     speed = len(pairs) / (perf_counter() - start)
     metrics: Dict[str, Any] = {"pairs": len(pairs), "pairs_per_second": speed}
-    metrics["rnn_seq2seq"] = score(pairs, written)
-    rows = [["rnn_seq2seq", *cells(metrics["rnn_seq2seq"])]]
+    found = {"rnn_seq2seq": written}
     if rules:
-        metrics["rules"] = score(pairs, [inflect(*pair["text"].split(" ", 1)) for pair in pairs])
-        rows.append(["regular inflection", *cells(metrics["rules"])])
+        found["rules"] = [inflect(*pair["text"].split(" ", 1)) for pair in pairs]
+    # The dictionary has nouns without a plural, and what has one is no matter of spelling.
+    inflected = [i for i, pair in enumerate(pairs) if not (rules and is_uninflected(pair))]
+    for name, texts in found.items():
+        metrics[name] = score(pairs, texts)
+        if rules:
+            chosen = [pairs[i] for i in inflected], [texts[i] for i in inflected]
+            metrics[f"{name}, inflected"] = score(*chosen)
+    metrics["n_inflected"] = len(inflected)
+    rows = [[name, *cells(metrics[name])] for name in metrics if name.startswith(tuple(found))]
     metrics["samples"] = [
         {**pairs[i], "written": written[i]}
         for i in random.Random(seed).sample(range(len(pairs)), min(n_samples, len(pairs)))
@@ -73,6 +80,12 @@ def score(pairs: List[Dict[str, Any]], written: List[str]) -> Dict[str, float]:
     found = {name[len("seq2seq_") :]: value for name, value in seq2seq_score(examples).items()}
     hits = [text in pair.get("accepted", [pair["target"]]) for pair, text in zip(pairs, written)]
     return {**{k: float(v or 0.0) for k, v in found.items()}, "accepted": sum(hits) / len(hits)}
+
+
+def is_uninflected(pair: Dict[str, Any]) -> bool:
+    """RETURNS (bool): Whether it is a noun whose only form is the noun itself."""
+    tag, lemma = pair["text"].split(" ", 1)
+    return tag == "NNS" and pair["accepted"] == [lemma]
 
 
 def cells(scores: Dict[str, float]) -> List[str]:

@@ -47,6 +47,8 @@ def test_a_config_learns_its_task_and_is_reported_on(name: str, tmp_path: Path) 
     assert all(sample["text"] in found.output for sample in metrics["samples"])
     if name == "inflection":
         assert scores["exact"] > metrics["rules"]["exact"]
+        assert metrics["n_inflected"] == 35
+        assert metrics["rules, inflected"]["accepted"] > metrics["rules"]["accepted"]
         nlp = spacy.load(tmp_path / "out" / "model-best")
         assert nlp("VBG tire")._.seq2seq == "tiring"
 
