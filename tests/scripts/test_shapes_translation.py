@@ -12,7 +12,7 @@ import word_table
 from spacy.cli.train import train
 
 ROOT = Path(__file__).parents[2]
-VERSES = Path(__file__).with_name("verses.jsonl")
+VERSES = Path(__file__).parent / "cuts" / "verses.jsonl"
 TOY = [
     (["the", "house"], ["la", "casa"]),
     (["the", "book"], ["el", "libro"]),
