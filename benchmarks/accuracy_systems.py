@@ -19,6 +19,7 @@ ENCODE = f"components.{COMPONENT}.model.tok2vec.encode"
 PEER, SCRATCH, VECTORS, TRANSFER = "peer", "from scratch", "with vectors", "with transfer"
 TFIDF, SPACY, DEFAULT = "tfidf", "textcat", "rnn_textcat"
 WITH_VECTORS, WITH_TRANSFER = "rnn_textcat-vectors", "rnn_textcat-transfer"
+FROZEN = "rnn_textcat-frozen"
 OURS, THEIRS = "textcat_lstm.cfg", "textcat_spacy.cfg"
 
 
@@ -104,6 +105,11 @@ width = 128
 depth = 1
 dropout = 0.0
 """
+LANGUAGE_MODELS = {
+    "paths.lm_forward": "training/lm_{set}_forward/model-best",
+    "paths.lm_backward": "training/lm_{set}_backward/model-best",
+    "training.optimizer.learn_rate.total_steps": "{steps}",
+}
 CELLS = ("lstm", "gru", "elman", "qrnn", "mingru")
 
 SYSTEMS: Dict[str, System] = {
@@ -171,14 +177,28 @@ SYSTEMS: Dict[str, System] = {
         TRANSFER,
         "textcat_transfer.cfg",
         overrides={
-            "paths.lm_forward": "training/lm_{set}_forward/model-best",
-            "paths.lm_backward": "training/lm_{set}_backward/model-best",
-            "training.optimizer.learn_rate.total_steps": "{steps}",
+            **LANGUAGE_MODELS,
             # The budgets of few labels are 160 updates.
             "training.before_update.every": 30,
         },
-        needs=("training/lm_{set}_forward/model-best", "training/lm_{set}_backward/model-best"),
+        needs=tuple(LANGUAGE_MODELS.values())[:2],
         words_per_second=5_000,
+    ),
+    FROZEN: System(
+        "The same with language models that stay as they are, the mean of their states alone, no "
+        "hidden layer, and half of the vote",
+        TRANSFER,
+        "textcat_transfer.cfg",
+        overrides={
+            **LANGUAGE_MODELS,
+            "training.before_update": None,
+            f"components.{COMPONENT}.model.tok2vec.frozen": True,
+            f"components.{COMPONENT}.model.pooling": ["mean"],
+            f"components.{COMPONENT}.model.hidden_width": None,
+            f"components.{COMPONENT}.model.network_share": 0.5,
+        },
+        needs=tuple(LANGUAGE_MODELS.values())[:2],
+        words_per_second=20_000,
     ),
 }
 

@@ -25,9 +25,10 @@ CNN_FIRST = {
     "bidirectional": True,
     "dropout": 0.0,
 }
+# As wide as the embedding, as it has to be.
 CNN_ALONE = {
     "@architectures": "spacy.MaxoutWindowEncoder.v2",
-    "width": 128,
+    "width": 96,
     "window_size": 1,
     "maxout_pieces": 3,
     "depth": 4,
