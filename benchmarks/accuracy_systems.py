@@ -19,7 +19,6 @@ ENCODE = f"components.{COMPONENT}.model.tok2vec.encode"
 PEER, SCRATCH, VECTORS, TRANSFER = "peer", "from scratch", "with vectors", "with transfer"
 TFIDF, SPACY, DEFAULT = "tfidf", "textcat", "rnn_textcat"
 WITH_VECTORS, WITH_TRANSFER = "rnn_textcat-vectors", "rnn_textcat-transfer"
-FROZEN = "rnn_textcat-frozen"
 OURS, THEIRS = "textcat_lstm.cfg", "textcat_spacy.cfg"
 
 
@@ -105,11 +104,6 @@ width = 128
 depth = 1
 dropout = 0.0
 """
-LANGUAGE_MODELS = {
-    "paths.lm_forward": "training/lm_{set}_forward/model-best",
-    "paths.lm_backward": "training/lm_{set}_backward/model-best",
-    "training.optimizer.learn_rate.total_steps": "{steps}",
-}
 CELLS = ("lstm", "gru", "elman", "qrnn", "mingru")
 
 SYSTEMS: Dict[str, System] = {
@@ -177,28 +171,14 @@ SYSTEMS: Dict[str, System] = {
         TRANSFER,
         "textcat_transfer.cfg",
         overrides={
-            **LANGUAGE_MODELS,
+            "paths.lm_forward": "training/lm_{set}_forward/model-best",
+            "paths.lm_backward": "training/lm_{set}_backward/model-best",
+            "training.optimizer.learn_rate.total_steps": "{steps}",
             # The budgets of few labels are 160 updates.
             "training.before_update.every": 30,
         },
-        needs=tuple(LANGUAGE_MODELS.values())[:2],
+        needs=("training/lm_{set}_forward/model-best", "training/lm_{set}_backward/model-best"),
         words_per_second=5_000,
-    ),
-    FROZEN: System(
-        "The same with language models that stay as they are, the mean of their states alone, no "
-        "hidden layer, and half of the vote",
-        TRANSFER,
-        "textcat_transfer.cfg",
-        overrides={
-            **LANGUAGE_MODELS,
-            "training.before_update": None,
-            f"components.{COMPONENT}.model.tok2vec.frozen": True,
-            f"components.{COMPONENT}.model.pooling": ["mean"],
-            f"components.{COMPONENT}.model.hidden_width": None,
-            f"components.{COMPONENT}.model.network_share": 0.5,
-        },
-        needs=tuple(LANGUAGE_MODELS.values())[:2],
-        words_per_second=20_000,
     ),
 }
 
