@@ -1,8 +1,9 @@
 """What encoders are worth under a tagger, a morphologizer and an entity recognizer.
 
 python scripts/treebank.py
+python -m spacy pretrain configs/tagger_rnn.cfg training/porttinari/pretrain
 python -m benchmarks.tagging --dry-run
-python -m benchmarks.tagging --systems lstm,spacy --seeds 0,1,2
+python -m benchmarks.tagging --systems pretrained,lstm,spacy --seeds 0,1,2
 python -m benchmarks.tagging --table
 
 Trains configs/tagger_rnn.cfg, with other encoders in it, and what `spacy init config` recommends,
@@ -34,9 +35,9 @@ from .machine import describe_machine
 from .report import print_table
 from .speed import write_json
 from .tables import MISSING, Table
-from .tagging_systems import PARTS, SCORES, SYSTEMS, make_config, score
+from .tagging_systems import PARTS, PRETRAINED, SCORES, SYSTEMS, make_config, score
 
-PLACES = {"tagging": ("lstm", "spacy"), "encoders": tuple(SYSTEMS)}
+PLACES = {"tagging": ("pretrained", "lstm", "spacy"), "encoders": tuple(SYSTEMS)}
 app = typer.Typer(help=__doc__, add_completion=False)
 
 
@@ -74,6 +75,11 @@ def main(
         if missing:
             text = "Make it by: python scripts/treebank.py"
             msg.fail(f"There is no {missing[0]}.spacy in {corpus}.", text, exits=1)
+        if any(SYSTEMS[name].pretrained for name in names) and not PRETRAINED.exists():
+            text = (
+                f"Make it by: python -m spacy pretrain configs/tagger_rnn.cfg {PRETRAINED.parent}"
+            )
+            msg.fail(f"There is no {PRETRAINED}.", text, exits=1)
         known = {key_of(run): run for run in read_runs(files, folder)}
         for name, seed in [(name, seed) for seed in parse_seeds(seeds) for name in names]:
             found = known.get((name, seed))
@@ -106,11 +112,13 @@ def main(
 
 
 def setup_digest(name: str, corpus: Path, max_steps: int) -> str:
-    """RETURNS (str): Differs if the config or the data differ."""
-    about = {
+    """RETURNS (str): Differs if the config, the data or the weights to begin with differ."""
+    about: Dict[str, Any] = {
         "config": make_config(name, max_steps).to_str(),
         "data": {part: checksum(corpus / f"{part}.spacy") for part in PARTS},
     }
+    if SYSTEMS[name].pretrained:
+        about["pretrained"] = checksum(PRETRAINED)
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode("utf8")).hexdigest()[:12]
 
 
@@ -212,7 +220,7 @@ def tagging_table(place: str, runs: List[Dict[str, Any]], machine: Dict[str, Any
                 ]
             )
     header = ["system", *SCORES.values(), "minutes", "words/s, training", "words/s, inference"]
-    title = {"tagging": "The tagger and its baseline", "encoders": "Encoders, one training each"}
+    title = {"tagging": "The tagger and its baseline", "encoders": "Encoders, one training of each"}
     notes = [
         "On the test part, %. ± is the standard deviation over the seeds. Minutes are those of the "
         "training with its evaluations.",

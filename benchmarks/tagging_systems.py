@@ -12,6 +12,8 @@ from spacy.util import load_config
 from thinc.api import Config
 
 CONFIG = Path(__file__).parents[1] / "configs" / "tagger_rnn.cfg"
+# What `spacy pretrain` has made of the config.
+PRETRAINED = Path("training/porttinari/pretrain/model-last.bin")
 PIPELINE = ["tagger", "morphologizer", "ner"]
 PARTS = ("train", "dev", "test")
 # What is shown, of what spaCy's scorer finds.
@@ -26,10 +28,12 @@ class System(NamedTuple):
     encode (Optional[Dict[str, Any]]): The settings of the encoder that differ from those of the
         config; a whole block if it names another architecture. None for what `spacy init config`
         recommends, with all of its settings, at the width of the config.
+    pretrained (bool): Whether it begins with the weights of PRETRAINED.
     """
 
     about: str
     encode: Optional[Dict[str, Any]]
+    pretrained: bool = False
 
 
 CNN = {
@@ -44,6 +48,7 @@ SYSTEMS = {
     "spacy": System("spaCy's, by `spacy init config`", None),
     "cnn": System("`MaxoutWindowEncoder`", CNN),
     "lstm": System("`RNNEncoder`, LSTM", {}),
+    "pretrained": System("`RNNEncoder`, LSTM, pretrained", {}, pretrained=True),
     "gru": System("`RNNEncoder`, GRU", {"cell": "gru"}),
     "qrnn": System("`RNNEncoder`, QRNN", {"cell": "qrnn", "recurrent_dropout": 0.0}),
     "mingru": System("`RNNEncoder`, MinGRU", {"cell": "mingru", "recurrent_dropout": 0.0}),
@@ -76,6 +81,8 @@ def make_config(name: str, max_steps: int = 0) -> Config:
             tok2vec["encode"] = {**encode, "width": tok2vec["encode"]["width"]}
         else:
             tok2vec["encode"] = {**tok2vec["encode"], **encode}
+    if SYSTEMS[name].pretrained:
+        config["paths"]["init_tok2vec"] = str(PRETRAINED)
     if max_steps:
         config["training"]["max_steps"] = max_steps
         config["training"]["eval_frequency"] = min(max_steps, config["training"]["eval_frequency"])

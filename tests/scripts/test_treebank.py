@@ -12,7 +12,14 @@ import typer
 from datalib.downloads import Archive
 from datalib.errors import DataError
 from datalib.readers import sha256_of
-from datalib.treebank import MEMBER, Sentence, mark_names, parse_conllu, split_documents
+from datalib.treebank import (
+    MEMBER,
+    RAW_MEMBERS,
+    Sentence,
+    mark_names,
+    parse_conllu,
+    split_documents,
+)
 from spacy.tokens import Doc, DocBin
 from treebank_helpers import conllu
 from typer.testing import CliRunner
@@ -41,6 +48,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = folder / "dante.whl"
     with zipfile.ZipFile(path, "w") as wheel:
         wheel.writestr(MEMBER, SENTENCE + "\n" + conllu(range(60)))
+        for number, member in enumerate(RAW_MEMBERS):
+            wheel.writestr(member, f"# text = A rocha {number}.\n1\tA\n\n# text = Sim = não.\n")
     monkeypatch.setattr(treebank, "DANTE", Archive("none", "1.0", path.name, sha256_of(path)))
     return folder
 
@@ -82,6 +91,12 @@ def test_sentences_become_docs_with_all_that_is_known_of_them(cache: Path, tmp_p
     meta = json.loads((out / "meta.json").read_text("utf8"))
     assert meta["parts"]["test"]["sentences"] == len(parts["test"])
     assert meta["parts"]["train"]["names"] == sum(len(doc.ents) for doc in parts["train"])
+    raw = [json.loads(line)["text"] for line in (out / "raw.jsonl").read_text("utf8").splitlines()]
+    assert sorted(raw) == sorted(
+        [doc.text.strip() for doc in parts["train"]]
+        + ["A rocha 0.", "A rocha 1.", "A rocha 2."]
+        + 3 * ["Sim = não."]
+    )
     # Once more, into the same place.
     assert run(out, "--cache-dir", cache)[0] == 0
 
