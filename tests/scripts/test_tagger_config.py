@@ -42,6 +42,7 @@ def trained(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         "training.max_steps": 100,
         "training.eval_frequency": 50,
         "training.optimizer.learn_rate.initial_rate": 0.01,
+        "training.optimizer.learn_rate.total_steps": 100,
         "training.logger.console_output": False,
     }
     nlp = init_nlp(load_config(ROOT / "configs" / "tagger_rnn.cfg", overrides=overrides))
