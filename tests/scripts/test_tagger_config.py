@@ -15,8 +15,8 @@ from spacy.util import load_config
 from thinc.api import fix_random_seed
 
 ROOT = Path(__file__).parents[2]
-# Of the training part, CC BY 4.0: see assets/README.md.
-CUT = Path(__file__).with_name("porttinari_40.conllu")
+# Of the training part, CC BY 4.0: see the README beside it.
+CUT = Path(__file__).parent / "cuts" / "porttinari.conllu"
 
 
 @pytest.fixture(scope="module")
