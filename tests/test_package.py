@@ -62,7 +62,8 @@ def examples(nlp):
         for text, label in rows
     ]
     for example in found:
-        tag_words(example.reference)
+        if "tagger" in nlp.pipe_names:
+            tag_words(example.reference)
         if Doc.has_extension("seq2seq"):
             example.reference._.seq2seq = example.text.upper()
     return found
