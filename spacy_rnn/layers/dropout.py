@@ -35,7 +35,7 @@ def forward(model: Model[InT, InT], X: InT, is_train: bool) -> Tuple[InT, Callab
     return X * mask, backprop
 
 
-def is_active(model: Model[InT, InT], is_train: bool) -> bool:
+def is_active(model: Model[Any, Any], is_train: bool) -> bool:
     """RETURNS (bool): Whether the layer drops anything in this pass."""
     return bool(is_train and model.attrs["dropout_rate"] and model.attrs["rate"])
 

@@ -4,7 +4,7 @@ from typing import Any, Dict, List, Optional, Union
 
 from spacy.ml.featureextractor import FeatureExtractor
 from spacy.tokens import Doc
-from thinc.api import Dropout, Model
+from thinc.api import Dropout, Model, chain
 from thinc.types import Floats2d
 
 from ..errors import Errors, number_error
@@ -12,6 +12,7 @@ from .characters import characters
 from .embed import hash_tables, mixer
 from .static_vectors import project_vectors
 from .type_embedding import type_embedding
+from .word_dropout import word_dropout as hide_words
 
 # What of a token may be read.
 ATTRS = ("ORTH", "NORM", "LOWER")
@@ -29,6 +30,7 @@ def CharEmbed(
     attrs: Optional[List[Union[int, str]]] = None,
     rows: Optional[List[int]] = None,
     include_static_vectors: bool = False,
+    word_dropout: float = 0.0,
 ) -> Model[List[Doc], List[Floats2d]]:
     """Embed each token by the characters of its word: a recurrent network reads them from both
     ends, and what it has read is mixed to the width of the output (Ling et al. 2015, "Finding
@@ -53,6 +55,9 @@ def CharEmbed(
         as in `HashEmbed`; None for none.
     rows (Optional[List[int]]): Rows of each attribute's table.
     include_static_vectors (bool): Mix in the vectors of the vocab, which are not trained.
+    word_dropout (float): In training, the share of the distinct words of a batch whose ORTH, NORM
+        and LOWER, of those that are in `attrs`, are those of a word that there is not. So the
+        characters have to tell what the word is. Recommended: 0 to 0.5.
     RETURNS (Model[List[Doc], List[Floats2d]]): (n_tokens, width) for each doc.
     RAISES (ValueError): For an unknown cell or attr, a number out of its range, or if `rows` is not
         as long as `attrs`; at initialization, if there are no vectors to include.
@@ -76,6 +81,8 @@ def CharEmbed(
     }
     if attrs or rows:
         parts["tables"] = hash_tables(width, attrs, rows)
+    if word_dropout:
+        parts["tables"] = chain(hide_words(word_dropout, attrs), parts["tables"])
     if include_static_vectors:
         parts["vectors"] = project_vectors(width)
     nI = width * (len(attrs) + include_static_vectors) + hidden_width
