@@ -38,7 +38,10 @@ from .speed import write_json
 from .tables import MISSING, Table
 from .tagging_systems import PARTS, PRETRAINED, SCORES, SYSTEMS, make_config, score
 
-PLACES = {"tagging": ("pretrained", "lstm", "spacy"), "encoders": tuple(SYSTEMS)}
+PLACES = {
+    "tagging": ("pretrained", "lstm", "spacy"),
+    "encoders": tuple(name for name, system in SYSTEMS.items() if not system.pretrained),
+}
 app = typer.Typer(help=__doc__, add_completion=False)
 
 
