@@ -50,10 +50,10 @@ def main(
         found["rules"] = [inflect(*pair["text"].split(" ", 1)) for pair in pairs]
     # The dictionary has nouns without a plural, and what has one is no matter of spelling.
     inflected = [i for i, pair in enumerate(pairs) if not (rules and is_uninflected(pair))]
-    for name, texts in found.items():
-        metrics[name] = score(pairs, texts)
+    for name, forms in found.items():
+        metrics[name] = score(pairs, forms)
         if rules:
-            chosen = [pairs[i] for i in inflected], [texts[i] for i in inflected]
+            chosen = [pairs[i] for i in inflected], [forms[i] for i in inflected]
             metrics[f"{name}, inflected"] = score(*chosen)
     metrics["n_inflected"] = len(inflected)
     rows = [[name, *cells(metrics[name])] for name in metrics if name.startswith(tuple(found))]
