@@ -25,6 +25,8 @@ from spacy.util import load_model_from_config, registry
 from thinc.api import Config, Model, get_current_ops
 from thinc.types import Ragged
 
+from spacy_rnn.pipeline.condition import VECTOR
+
 PIPELINE_SECTIONS = (
     "paths",
     "system",
@@ -170,6 +172,8 @@ def _examples(nlp: Language) -> Callable[[], List[Example]]:
             examples.append(Example.from_dict(doc, annotation))
             if Doc.has_extension("seq2seq"):
                 examples[-1].reference._.seq2seq = text.upper()
+                # For those that write by a vector.
+                examples[-1].predicted.user_data[VECTOR] = numpy.ones(3, dtype="f")
         return examples
 
     return get_examples
