@@ -71,7 +71,14 @@ def run(texts: Path, output: Path, steps: int = STEPS) -> Any:
 def interrupt(texts: Path, output: Path, number: int) -> Any:
     """Start a training, and send a signal to it as soon as there are three evaluations."""
     command = [sys.executable, str(ROOT / "scripts" / "train_lm.py"), *arguments(texts, output)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        # What a shell starts in the background does not hear it, nor what that starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     log = output / "log.0.jsonl"
     while process.poll() is None and not (log.exists() and log.read_text().count("\n") >= 3):
         time.sleep(0.005)
