@@ -26,8 +26,8 @@ class System(NamedTuple):
 
     about (str): What it is, for tables.
     encode (Optional[Dict[str, Any]]): The settings of the encoder that differ from those of the
-        config; a whole block if it names another architecture. None for what `spacy init config`
-        recommends, with all of its settings, at the width of the config.
+        config; of one of spaCy's, which takes others, all but the width. None for what `spacy init
+        config` recommends, with all of its settings, at the width of the config.
     pretrained (bool): Whether it begins with the weights of PRETRAINED.
     """
 
@@ -38,7 +38,6 @@ class System(NamedTuple):
 
 CNN = {
     "@architectures": "spacy.MaxoutWindowEncoder.v2",
-    "width": 0,  # as in the config
     "depth": 4,
     "window_size": 1,
     "maxout_pieces": 3,
@@ -77,10 +76,10 @@ def make_config(name: str, max_steps: int = 0) -> Config:
     else:
         config = ours
         tok2vec = config["components"]["tok2vec"]["model"]
-        if encode.get("width") == 0:
-            tok2vec["encode"] = {**encode, "width": tok2vec["encode"]["width"]}
-        else:
-            tok2vec["encode"] = {**tok2vec["encode"], **encode}
+        kept = tok2vec["encode"]
+        if encode.get("@architectures", "").startswith("spacy."):
+            kept = {"width": kept["width"]}
+        tok2vec["encode"] = {**kept, **encode}
     if SYSTEMS[name].pretrained:
         config["paths"]["init_tok2vec"] = str(PRETRAINED)
     if max_steps:

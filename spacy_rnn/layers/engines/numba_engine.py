@@ -94,9 +94,11 @@ def _share_sums(directions: List[Direction], passes: List[List[PassT]]) -> None:
     """Let the passes add to sums over many calls, if we are in such a block. Their layout must be
     the same in all of them; that of scans is not."""
     sums = current_sums()
-    for direction, part in zip(directions, passes if sums else []):
+    if sums is None:
+        return
+    for direction, part in zip(directions, passes):
         for share, one in enumerate(part):
-            if sums is not None and isinstance(one, Pass):
+            if isinstance(one, Pass):
                 one.sums = sums.take(direction, share, one.make_sums, one.restored)
 
 
