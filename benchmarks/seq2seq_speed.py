@@ -127,7 +127,7 @@ def build(pairs: List[Dict[str, str]], width: int, size: int) -> Tuple[Any, List
     for example, pair in zip(examples, pairs):
         example.reference._.seq2seq = pair["target"]
     nlp.initialize(lambda: examples)
-    sources, targets = pipe._encoded(examples)  # type: ignore[attr-defined]
+    sources, targets = pipe.reader.encode_pairs(examples)  # type: ignore[attr-defined]
     batches = []
     for i in range(0, len(sources), size):
         chosen = slice(i, i + size)

@@ -122,6 +122,27 @@ def loss_and_gradient(
     return _kind(model).loss_and_gradient(model, H, targets, weights)
 
 
+def smoothed_gradient(
+    model: Model[InT, OutT],
+    H: Floats2d,
+    targets: Ints1d,
+    weights: Floats1d,
+    spread: Optional[Floats1d],
+) -> Tuple[Floats1d, Floats2d]:
+    """Of a full softmax: as `loss_and_gradient`, of a sum that units which do not follow have a
+    part in, which is label smoothing (Szegedy et al. 2016).
+
+        sum_n weights_n -log p(targets_n | h_n) + spread_n mean_u -log p(u | h_n)
+
+    spread (Optional[Floats1d]): (n,) Of the mean over all units; None for zeros.
+    RETURNS (Tuple[Floats1d, Floats2d]): (n,) The losses of the targets, not weighted, and (n, nI).
+    """
+    node, name = weights_of(model)
+    W, b = weights_and_bias(model)
+    dW, db = gradient_of(node, name), gradient_of(model, "b")
+    return block_gradient(model.ops, H, W, b, targets, weights, dW, db, spread)
+
+
 def log_probs(model: Model[InT, OutT], H: Floats2d) -> Floats2d:
     """RETURNS (Floats2d): (n, nO) The log-probability of each unit after each row, in nats. All at
     once, so for few rows."""
@@ -140,10 +161,7 @@ class FullSoftmax:
     def loss_and_gradient(
         model: Model[InT, OutT], H: Floats2d, targets: Ints1d, weights: Floats1d
     ) -> Tuple[Floats1d, Floats2d]:
-        node, name = weights_of(model)
-        W, b = weights_and_bias(model)
-        dW, db = gradient_of(node, name), gradient_of(model, "b")
-        return block_gradient(model.ops, H, W, b, targets, weights, dW, db)
+        return smoothed_gradient(model, H, targets, weights, None)
 
     @staticmethod
     def log_probs(model: Model[InT, OutT], H: Floats2d) -> Floats2d:
@@ -188,6 +206,7 @@ def block_gradient(
     weights: Floats1d,
     dW: Floats2d,
     db: Floats1d,
+    spread: Optional[Floats1d] = None,
 ) -> Tuple[Floats1d, Floats2d]:
     """Losses and gradients of a softmax over the rows of W.
 
@@ -197,6 +216,7 @@ def block_gradient(
     targets (Ints1d): (n,)
     weights (Floats1d): (n,) What each row's loss is multiplied by.
     dW, db: As W and b; the gradients are added to them.
+    spread (Optional[Floats1d]): (n,) What the mean of the losses of all units is multiplied by.
     RETURNS (Tuple[Floats1d, Floats2d]): (n,) The losses in nats, not weighted, and (n, nI).
     """
     xp = ops.xp
@@ -207,7 +227,8 @@ def block_gradient(
     def work(rows: slice, slot: int) -> None:
         Hb = H[rows]
         logits = _logits(xp, Hb, W)
-        _exponentiate(xp, logits, b, targets[rows], losses[rows], weights[rows])
+        apart = None if spread is None else spread[rows]
+        _exponentiate(xp, logits, b, targets[rows], losses[rows], weights[rows], apart)
         xp.matmul(logits, W, out=dH[rows])
         part = recycler.empty(xp, W.shape, W.dtype)
         xp.matmul(logits.T, Hb, out=part)
@@ -262,6 +283,7 @@ def _exponentiate(
     targets: Ints1d,
     losses: Floats1d,
     weights: Optional[Floats1d],
+    spread: Optional[Floats1d] = None,
 ) -> None:
     """Turn logits into losses and, if there are weights, into their gradient, in place."""
     n_rows, width = logits.shape
@@ -277,5 +299,8 @@ def _exponentiate(
         total = L.sum(axis=1)
         losses[rows] = xp.log(total) - chosen
         if weights is not None:
-            L *= (weights[rows] / total)[:, None]
+            share = weights[rows] if spread is None else weights[rows] + spread[rows]
+            L *= (share / total)[:, None]
             L[at] -= weights[rows]
+            if spread is not None:
+                L -= (spread[rows] / width)[:, None]

@@ -10,7 +10,7 @@ from .dropout import dropout_mask, is_active
 from .embedding import add_rows, gradient_of
 from .engines.summing import summed_gradients
 from .memory import Memory
-from .softmax import loss, loss_and_gradient
+from .softmax import loss, smoothed_gradient
 from .state import StatesT
 
 # The number of the unit before the first, which is that of the end.
@@ -128,6 +128,7 @@ def teach(
     weights: Floats1d,
     *,
     sampling: float = 0.0,
+    label_smoothing: float = 0.0,
 ) -> Taught:
     """The losses of true units, and the gradient of their weighted sum: those of the parameters and
     of the memory are added up.
@@ -138,6 +139,8 @@ def teach(
     targets (Targets): What is to be written.
     weights (Floats1d): (n_units,) Of each loss in the sum, step by step.
     sampling (float): The share of units to be read that are the model's own.
+    label_smoothing (float): Share of the truth that is spread over all units that the softmax
+        knows (Szegedy et al. 2016). It is in the gradient, not in the losses that are returned.
     RETURNS (Taught): Losses, and the gradient of the states.
     """
     ops, embed = model.ops, parts(model).embed
@@ -148,12 +151,14 @@ def teach(
     steps, ids = read_through(model, memory, states, targets, sampling=sampling, mask=mask)
     read = _joined(model, [found.read for found in steps])
     wanted = ops.asarray1i(targets.all)
+    spread = weights * label_smoothing if label_smoothing else None
+    true = weights * (1.0 - label_smoothing)
     output = parts(model).output
     d_weights: List[Any] = [None] * len(steps)
     if model.attrs["copy"]:
-        losses, d_read, d_weights = _copy_loss(model, memory, steps, targets, weights)
+        losses, d_read, d_weights = _copy_loss(model, memory, steps, targets, true, spread)
     else:
-        losses, d_read = loss_and_gradient(output, read, wanted, weights)
+        losses, d_read = smoothed_gradient(output, read, wanted, true, spread)
     with summed_gradients():
         d_embedded, d_states = _back(model, steps, targets, d_read, d_weights, states)
     units = known_units(model, ops.xp.concatenate(ids) if ids else wanted)
@@ -245,9 +250,11 @@ def _copy_loss(
     steps: List[Step],
     targets: Targets,
     weights: Any,
+    spread: Any,
 ) -> Tuple[Any, Any, List[Any]]:
     """RETURNS (Tuple[Floats1d, Floats2d, List[Floats1d]]): The losses, the gradient of what the
-    softmax read, and for each step that of the weights of the attention."""
+    softmax read, and for each step that of the weights of the attention. Truth that is spread is
+    spread over what can be written: attention is for the true unit alone."""
     xp, output = model.ops.xp, parts(model).output
     read = _joined(model, [found.read for found in steps])
     every: Any = model.ops.asarray1i(targets.all)
@@ -258,7 +265,8 @@ def _copy_loss(
     written = xp.exp(-plain) * (every == wanted)
     probs = _mixed(written, shares, masses)
     # d loss / d (loss of the softmax), of the gate's score, and of the mass that attention gives.
-    _, d_read = loss_and_gradient(output, read, wanted, weights * shares * written / probs)
+    d_losses = weights * shares * written / probs
+    _, d_read = smoothed_gradient(output, read, wanted, d_losses, spread)
     d_scores = -weights * (written - masses) / probs * shares * (1.0 - shares)
     d_masses = -weights * (1.0 - shares) / probs
     model.inc_grad("G", d_scores[None] @ read)

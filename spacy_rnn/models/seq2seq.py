@@ -322,7 +322,12 @@ def target_losses(model: Model[InT, OutT], sources: SourcesT, targets: List[Ints
 
 
 def learn(
-    model: Model[InT, OutT], sources: SourcesT, targets: List[Ints1d], weights: Any
+    model: Model[InT, OutT],
+    sources: SourcesT,
+    targets: List[Ints1d],
+    weights: Any,
+    *,
+    label_smoothing: float = 0.0,
 ) -> Floats1d:
     """Add up the gradients of the weighted losses of targets.
 
@@ -330,7 +335,8 @@ def learn(
     sources (Sequence): Units of each, or vectors.
     targets (List[Ints1d]): Units of each, the end included.
     weights (Floats1d): (n,) Of each target in the sum.
-    RETURNS (Floats1d): (n,) The losses in nats, not weighted.
+    label_smoothing (float): Share of the truth that is spread over all units.
+    RETURNS (Floats1d): (n,) The losses in nats, neither weighted nor smoothed.
     """
     xp = model.ops.xp
     order, wanted = _by_length(targets)
@@ -344,6 +350,7 @@ def learn(
         wanted,
         xp.concatenate([in_order[:0], *each]),
         sampling=model.attrs["sampling"],
+        label_smoothing=label_smoothing,
     )
     encoded.backprop(taught.d_states)
     return _summed(model, taught.losses, wanted, order)

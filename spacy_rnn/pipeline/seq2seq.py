@@ -1,7 +1,7 @@
 """`rnn_seq2seq`: an encoder and a decoder that turn a text, or a vector, into another text."""
 
 from functools import partial
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, cast
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple, cast
 
 import numpy
 from spacy.language import Language
@@ -13,7 +13,6 @@ from thinc.api import Config, Model, Optimizer, set_dropout_rate
 from ..errors import Errors, number_error
 from ..models.search import Found, Settings, search
 from ..models.seq2seq import (
-    copies,
     learn,
     parts,
     reads_vectors,
@@ -31,8 +30,9 @@ from ..training.unit_counts import UnitCounts
 from .condition import vector_of
 from .doc_maker import DocMaker
 from .joining import make_joiner
+from .pair_reader import PairReader
 from .saving import SavedPipe
-from .source import copied_units, source_doc, target_units, unit_texts
+from .source import unit_texts
 
 # For some ten thousand pairs of words to some hundred thousand: characters, and the attention that
 # is the cheapest.
@@ -77,6 +77,7 @@ SPARE = 10
         "length_penalty": 0.0,
         "coverage_penalty": 0.0,
         "max_length": 0,
+        "label_smoothing": 0.0,
         "scorer": {"@scorers": "spacy-rnn.seq2seq_scorer.v1"},
     },
     default_score_weights=SCORE_WEIGHTS,
@@ -89,6 +90,7 @@ def make_seq2seq(
     length_penalty: float,
     coverage_penalty: float,
     max_length: int,
+    label_smoothing: float,
     scorer: Optional[Callable],
 ) -> "RNNSeq2Seq":
     """Create a sequence to sequence component.
@@ -102,6 +104,8 @@ def make_seq2seq(
     coverage_penalty (float): Above 0, favours targets that leave nothing of the source unread.
         Recommended: 0 to 0.4.
     max_length (int): The most units that are written; 0 for what the training data suggests.
+    label_smoothing (float): In training, the share of the truth that is spread over all units.
+        Recommended: 0 to 0.1.
     scorer (Optional[Callable]): The scoring method.
     RETURNS (RNNSeq2Seq): The component.
     """
@@ -111,6 +115,7 @@ def make_seq2seq(
         name,
         search=Settings(beam_width, length_penalty, coverage_penalty),
         max_length=max_length,
+        label_smoothing=label_smoothing,
         scorer=scorer,
         make_doc=DocMaker(nlp),
     )
@@ -127,17 +132,21 @@ class RNNSeq2Seq(SavedPipe):
         *,
         search: Optional[Settings] = None,
         max_length: int = 0,
+        label_smoothing: float = 0.0,
         scorer: Optional[Callable] = seq2seq_score,
         make_doc: Optional[Callable[[str], Doc]] = None,
     ) -> None:
         if max_length < 0:
             raise number_error("max_length", "0 or a positive number", max_length)
+        if not 0.0 <= label_smoothing < 1.0:
+            raise number_error("label_smoothing", "at least 0 and less than 1", label_smoothing)
         self.vocab = vocab
         self.model = model
         self.name = name
         self.scorer = scorer
         self.search = (search or Settings()).check()
         self.max_length = max_length
+        self.label_smoothing = label_smoothing
         self.cfg: Dict[str, Any] = {}
         self.steps = StepStats()
         self._make_doc = make_doc
@@ -153,6 +162,11 @@ class RNNSeq2Seq(SavedPipe):
     def vocabulary(self) -> Vocabulary:
         """RETURNS (Vocabulary): The units that targets are written by."""
         return cast(Vocabulary, self.model.attrs["vocabulary"])
+
+    @property
+    def reader(self) -> PairReader:
+        """RETURNS (PairReader): Makes units of docs."""
+        return PairReader(self.name, self.model, self._doc_of)
 
     @property
     def label_data(self) -> Dict[str, Any]:
@@ -197,10 +211,10 @@ class RNNSeq2Seq(SavedPipe):
             learn_units = partial(Vocabulary.learn, subword_model=subword_model)
             source = self.source_vocabulary
             if not reads_vectors(self.model):
-                docs = (doc for doc, _ in self._pairs(get_examples()))
+                docs = (doc for doc, _ in self.reader.pairs(get_examples()))
                 options = {"min_freq": source_min_freq, "max_size": source_max_size}
                 source = learn_units(source.kind, docs, attr=source.attr, **options)
-            docs = (doc for _, doc in self._pairs(get_examples()))
+            docs = (doc for _, doc in self.reader.pairs(get_examples()))
             target = learn_units(self.vocabulary.kind, docs, min_freq=min_freq, max_size=max_size)
             longest, counts = self._measure(source, target, get_examples())
         if not target.units or not (source.units or reads_vectors(self.model)):
@@ -242,14 +256,6 @@ class RNNSeq2Seq(SavedPipe):
             raise ValueError(Errors.E153.format(name=self.name))
         set_vector_width(self.model, width)
 
-    def _pairs(self, examples: Iterable[Example]) -> Iterator[Tuple[Doc, Doc]]:
-        """YIELDS (Tuple[Doc, Doc]): The source and the target of each example that has both."""
-        for example in examples:
-            target = example.reference._.get(TARGET)
-            source = source_doc(self.name, self.model, example.predicted, self._doc_of)
-            if target and (len(source) or reads_vectors(self.model)):
-                yield source, self._doc_of(target)
-
     def _doc_of(self, text: str) -> Doc:
         if self._make_doc is None:
             raise ValueError(Errors.E067.format(name=self.name))
@@ -262,7 +268,7 @@ class RNNSeq2Seq(SavedPipe):
         source, and in all; and how often each unit is in the targets."""
         ratio, longest = 1.0, 0
         counts = numpy.zeros(len(target), dtype="int64")
-        for doc, wanted in self._pairs(examples):
+        for doc, wanted in self.reader.pairs(examples):
             ids = numpy.append(target.encode(wanted).ids, END)
             counts += numpy.bincount(ids, minlength=len(target))
             longest = max(longest, len(ids) - 1)
@@ -282,27 +288,10 @@ class RNNSeq2Seq(SavedPipe):
         return [self._text(doc, each[0]) if each else "" for doc, each in zip(docs, found)]
 
     def _search(self, docs: List[Doc], settings: Settings) -> List[List[Found]]:
-        sources, present = self._sources(docs)
+        sources, present = self.reader.encode_sources(docs)
         limits = [self._limit(source) for source in sources]
         results = iter(search(self.model, sources, limits, settings))
         return [next(results) if is_there else [] for is_there in present]
-
-    def _sources(self, docs: Sequence[Doc]) -> Tuple[List[Any], List[bool]]:
-        """RETURNS (Tuple[List, List[bool]]): What is read of the docs that have something to read,
-        and which those are."""
-        sources: List[Any]
-        if reads_vectors(self.model):
-            sources = [vector_of(doc) for doc in docs]
-        else:
-            read = [source_doc(self.name, self.model, doc, self._doc_of) for doc in docs]
-            sources = [self.source_vocabulary.encode(doc).ids for doc in read]
-            if copies(self.model):
-                sources = [
-                    numpy.stack([ids, copied_units(self.model, doc)], axis=1)
-                    for ids, doc in zip(sources, read)
-                ]
-        present = [bool(len(source)) for source in sources]
-        return [source for source in sources if len(source)], present
 
     def _limit(self, source: Any) -> int:
         if self.max_length:
@@ -318,8 +307,7 @@ class RNNSeq2Seq(SavedPipe):
         n_known = len(self.vocabulary)
         names: List[str] = []
         if any(unit >= n_known for unit in found.units):
-            source = source_doc(self.name, self.model, doc, self._doc_of)
-            names = unit_texts(self.source_vocabulary, source)
+            names = unit_texts(self.source_vocabulary, self.reader.source(doc))
         pieces: List[str] = []
         for unit in found.units:
             if unit >= n_known:
@@ -381,7 +369,7 @@ class RNNSeq2Seq(SavedPipe):
         examples = list(examples)
         validate_examples(examples, "RNNSeq2Seq.update")
         self._check_weights()
-        sources, targets = self._encoded(examples)
+        sources, targets = self.reader.encode_pairs(examples)
         if not targets:
             return losses
         set_dropout_rate(self.model, drop)
@@ -391,7 +379,11 @@ class RNNSeq2Seq(SavedPipe):
         for part in _pieces(sources, targets):
             weights = numpy.full(len(part), weight, dtype="float32")
             found: Any = learn(
-                self.model, [sources[i] for i in part], [targets[i] for i in part], weights
+                self.model,
+                [sources[i] for i in part],
+                [targets[i] for i in part],
+                weights,
+                label_smoothing=self.label_smoothing,
             )
             total += float(found.sum())
         if numpy.isfinite(total):
@@ -419,28 +411,9 @@ class RNNSeq2Seq(SavedPipe):
         """
         examples = list(examples)
         validate_examples(examples, "RNNSeq2Seq.get_loss")
-        sources, targets = self._encoded(examples)
+        sources, targets = self.reader.encode_pairs(examples)
         found: Any = target_losses(self.model, sources, targets)
         return float(found.sum()) / max(1, sum(map(len, targets))), None
-
-    def _encoded(self, examples: List[Example]) -> Tuple[List[Any], List[Any]]:
-        """RETURNS (Tuple[List, List[Ints1d]]): Sources and targets, of the examples with both."""
-        wanted = [example.reference._.get(TARGET) for example in examples]
-        read, present = self._sources([example.predicted for example in examples])
-        rest = iter(read)
-        sources, targets = [], []
-        for example, text, is_there in zip(examples, wanted, present):
-            source = next(rest) if is_there else None
-            if source is None or text is None:
-                continue
-            target = self._doc_of(text)
-            ids = self.vocabulary.encode(target).ids
-            if copies(self.model):
-                doc = source_doc(self.name, self.model, example.predicted, self._doc_of)
-                ids = target_units(self.model, target, doc)
-            sources.append(source)
-            targets.append(numpy.append(ids, END).astype("int32"))
-        return sources, targets
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
         """Score docs that the component has read; see `spacy_rnn.scorers.seq2seq_score`.

@@ -7,10 +7,15 @@ import pytest
 from numpy.testing import assert_allclose
 from thinc.api import Model, fix_random_seed, set_dropout_rate
 
+from spacy_rnn.layers.decoder import parts as decoder_parts
+from spacy_rnn.layers.softmax import log_probs
+from spacy_rnn.layers.teaching import Targets, read_through
 from spacy_rnn.models.encoder import CELLS
 from spacy_rnn.models.seq2seq import (
     Seq2Seq,
+    encode,
     learn,
+    parts,
     set_vector_width,
     set_vocabularies,
     target_losses,
@@ -80,6 +85,41 @@ def test_gradients_are_those_of_finite_differences(settings: Any) -> None:
             found = node.get_grad(name)
             # Sums in single precision, by the weights of the losses.
             assert_allclose(found, expected, atol=1e-4 * max(1e-3, abs(expected).max()))
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"depth": 2, "cell": "gru"}, {"copy": True}, {"source": "vector"}], ids=str
+)
+def test_smoothed_gradients_are_those_of_finite_differences(settings: Any) -> None:
+    share = 0.3
+    model = make(**settings)
+    sources = sources_for(settings)
+    targets = COPIES if settings.get("copy") else TARGETS
+
+    def total() -> float:
+        losses: Any = target_losses(model, sources, targets)
+        apart = [
+            _mean_of_all_units(model, source, target) for source, target in zip(sources, targets)
+        ]
+        return float(((1.0 - share) * losses + share * numpy.asarray(apart)) @ WEIGHTS)
+
+    losses = learn(model, sources, targets, WEIGHTS, label_smoothing=share)
+    assert_allclose(losses, target_losses(model, sources, targets), rtol=1e-6)
+    for node in model.walk():
+        for name in node.param_names:
+            expected = numeric_gradient(total, node.get_param(name))
+            found = node.get_grad(name)
+            assert_allclose(found, expected, atol=1e-4 * max(1e-3, abs(expected).max()))
+
+
+def _mean_of_all_units(model: Model[Any, Any], source: Any, target: Any) -> float:
+    """RETURNS (float): The losses that all units of the softmax would have at each step of a
+    target, as a mean over the units, summed."""
+    encoded = encode(model, [source])
+    decoder = parts(model).decoder
+    steps, _ = read_through(decoder, encoded.memory, encoded.states, Targets([target]))
+    read = numpy.concatenate([found.read for found in steps])
+    return -float(log_probs(decoder_parts(decoder).output, read).mean(axis=1).sum())
 
 
 def test_it_is_a_model_of_losses() -> None:

@@ -166,6 +166,22 @@ def test_what_is_written_is_bounded() -> None:
         make(beam_width=0)
 
 
+def test_smoothed_labels_are_learned_without_certainty() -> None:
+    surest = []
+    for smoothing in (0.0, 0.3):
+        nlp = make(label_smoothing=smoothing)
+        train(nlp, examples(nlp))
+        assert {source: nlp(source)._.seq2seq for source in PAIRS} == PAIRS
+        [(text, log_prob)] = nlp.get_pipe("rnn_seq2seq").alternatives(nlp.make_doc("abc"), n=1)
+        surest.append(numpy.exp(log_prob / (len(text) + 1)))
+    vocabulary = nlp.get_pipe("rnn_seq2seq").vocabulary
+    assert surest[0] > 0.95
+    # What is learned is a truth of 1 - 0.3 + 0.3 / n.
+    assert surest[1] == pytest.approx(0.7 + 0.3 / len(vocabulary), abs=0.05)
+    with pytest.raises(ValueError, match=r"E011.*label_smoothing"):
+        make(label_smoothing=1.0)
+
+
 def test_large_batches_are_learned_in_pieces(monkeypatch: Any) -> None:
     gradients = []
     for limit in (2**14, 6):
