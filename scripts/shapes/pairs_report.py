@@ -18,6 +18,7 @@ from tqdm import tqdm
 from wasabi import msg
 
 from spacy_rnn.scorers import seq2seq_score
+from spacy_rnn.training.pairs import register_target
 
 SCORES = ("exact", "accepted", "cer", "wer", "bleu")
 
@@ -84,6 +85,7 @@ def publish(output: Path, found: Dict[str, FoundT], speed: float, seed: int = 0)
 def score(pairs: List[Dict[str, Any]], written: List[str]) -> Dict[str, float]:
     """RETURNS (Dict[str, float]): The scores of the component, and "accepted", the share that is
     one of the accepted targets; all pairs have the one, some have more."""
+    register_target()
     vocab = spacy.blank("xx").vocab
     examples = []
     for pair, text in zip(pairs, written):

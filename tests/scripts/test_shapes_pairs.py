@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, Dict, List
 
+import g2p_transducer
 import inflection
 import pairs_report
 import pytest
@@ -55,12 +56,38 @@ def test_a_config_learns_its_task_and_is_reported_on(name: str, tmp_path: Path) 
         assert nlp("VBG tire")._.seq2seq == "tiring"
 
 
-def report(script: Any, words: List[str]) -> Any:
+def report(script: Any, words: List[str], exit_code: int = 0) -> Any:
     app = typer.Typer()
     app.command()(script.main)
     result = CliRunner().invoke(app, words)
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == exit_code, result.output
     return result
+
+
+def test_a_transducer_is_scored_as_the_network_is(tmp_path: Path, monkeypatch: Any) -> None:
+    for part in ("train", "test"):
+        (tmp_path / f"{part}.jsonl").write_bytes((CUTS / "g2p.jsonl").read_bytes())
+    pairs = pairs_report.read_pairs(tmp_path / "test.jsonl")
+    calls = []
+
+    def run(*arguments: str, words: str = "") -> str:
+        calls.append(arguments[0])
+        if arguments[0] == "train":
+            lexicon = Path(arguments[-1]).read_text(encoding="utf8")
+            assert f"{pairs[0]['text']} {pairs[0]['target']}\n" in lexicon
+        # Of the first word it says nothing.
+        said = [g2p_transducer.entry(pair) for pair in pairs if pair["text"] in words.split()]
+        return "".join(said[1:])
+
+    monkeypatch.setattr(g2p_transducer, "run", run)
+    monkeypatch.setattr(g2p_transducer, "find_spec", lambda name: object())
+    report(g2p_transducer, [str(tmp_path), "--output", str(tmp_path / "m.json")])
+    assert calls == ["train", "predict"]
+    scores = json.loads((tmp_path / "m.json").read_text(encoding="utf8"))["phonetisaurus"]
+    assert scores["exact"] == pytest.approx(1 - 1 / len(pairs))
+    monkeypatch.setattr(g2p_transducer, "find_spec", lambda name: None)
+    result = report(g2p_transducer, [str(tmp_path)], exit_code=1)
+    assert "pip install phonetisaurus" in result.output
 
 
 def test_any_accepted_spelling_is_right_but_one_is_exact() -> None:
@@ -75,11 +102,8 @@ def test_any_accepted_spelling_is_right_but_one_is_exact() -> None:
 def test_no_pairs_are_an_error(tmp_path: Path) -> None:
     spacy.blank("en").to_disk(tmp_path / "model")
     (tmp_path / "none.jsonl").touch()
-    app = typer.Typer()
-    app.command()(pairs_report.main)
     words = [str(tmp_path / "model"), str(tmp_path / "none.jsonl")]
-    result = CliRunner().invoke(app, words)
-    assert result.exit_code == 1
+    result = report(pairs_report, words, exit_code=1)
     assert "No pairs" in result.output
 
 
