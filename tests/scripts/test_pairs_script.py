@@ -51,7 +51,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         with zipfile.ZipFile(path, "w") as wheel:
             wheel.writestr(member, data)
         archive = Archive("none", "1.0", path.name, sha256_of(path))
-        monkeypatch.setitem(pairs.SETS, name, ((archive,), pairs.SETS[name][1]))
+        monkeypatch.setitem(pairs.SETS, name, pairs.SETS[name]._replace(archives=(archive,)))
     return folder
 
 
