@@ -29,8 +29,8 @@ def main(corpus: CorpusT, output: OutputT = Path("metrics/g2p_transducer.json"))
     with TemporaryDirectory() as folder:
         lexicon, model = Path(folder) / "lexicon.txt", Path(folder) / "model.fst"
         lexicon.write_text("".join(map(entry, read_pairs(corpus / "train.jsonl"))), "utf8")
-        with msg.loading("Training the transducer ..."):
-            run("train", "--model", str(model), str(lexicon))
+        msg.info("Training the transducer, which takes some minutes")
+        run("train", "--model", str(model), str(lexicon))
         start = perf_counter()
         words = "".join(f"{pair['text']}\n" for pair in pairs)
         lines = run("predict", "--model", str(model), words=words).splitlines()
