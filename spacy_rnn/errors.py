@@ -206,7 +206,7 @@ class Errors(metaclass=_WithCodes):
     E058 = "{option} and {other} exclude each other: {reason}. Leave one of them out."
     E059 = "The file {path} cannot be {verb}: {reason}. {advice}"
     E060 = (
-        "Cannot read the vocabulary of a language model: {reason}. Expected what `spacy init "
+        "Cannot read the vocabulary of a component: {reason}. Expected what `spacy init "
         "labels` writes. Make the file anew, or leave the labels out to have the vocabulary "
         "learned."
     )
@@ -261,7 +261,7 @@ class Errors(metaclass=_WithCodes):
         'out, or train a model with condition = "{given}".'
     )
     E073 = (
-        "The language model '{name}' has no weights yet. Call nlp.initialize(get_examples) with a "
+        "The component '{name}' has no weights yet. Call nlp.initialize(get_examples) with a "
         "sample of the training texts, or load a trained pipeline."
     )
     E080 = (
@@ -439,9 +439,10 @@ class Errors(metaclass=_WithCodes):
         "Correct the line, or set vector_key to the key that the vectors have."
     )
     E152 = (
-        "'{name}' found no pair to learn its units from: no example has both a source and a "
-        "target. Targets stand in reference._.seq2seq; the reader spacy-rnn.PairCorpus.v1 puts "
-        "them there."
+        "'{name}' found no pair to learn its units from: no example has both a source, which is "
+        "read from '{source}', and a target. Targets stand in reference._.seq2seq; the reader "
+        "spacy-rnn.PairCorpus.v1 puts them there. An attribute that is read may be set in the "
+        "reference too."
     )
     E153 = (
         "'{name}' writes by vectors, but the first example has none. Give one under vector_key of "
@@ -491,6 +492,16 @@ class Errors(metaclass=_WithCodes):
         "the model: with_ragged(model), if there is an output for each step; or begin it with "
         "list2ragged(). Both are in spacy_rnn.layers."
     )
+    E170 = (
+        "A gradient of '{param}' has the shape {found}, the weights {expected}: they were replaced "
+        "after the gradient had been taken. Initialize or load by the component, which begins anew "
+        "with gradients too, or call renew_gradients of spacy_rnn.training.gradients."
+    )
+    E171 = (
+        "'{name}' found pairs, but no unit in them occurs as often as {setting} = {min_freq} asks. "
+        "Lower {setting} in [initialize.components.{name}], or give more data."
+    )
+    E172 = "'{name}' expected {expected}, but {where} has {found}. {advice}"
 
 
 def number_error(what: str, expected: str, found: Any) -> ValueError:

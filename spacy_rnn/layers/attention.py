@@ -194,9 +194,13 @@ def _additive(
     Q, v = cast(Any, model.get_param("Q")), cast(Any, model.get_param("v"))
     asked = queries @ Q.T + model.get_param("b")
     n = len(queries)
-    hidden = block.xp.tanh(block.keys[:n] + asked[:, None])
+
+    def read() -> Any:
+        return block.xp.tanh(block.keys[:n] + asked[:, None])
 
     def backprop(d_scores: Any) -> Floats2d:
+        # Found anew, as that of all queries, each by all rows, would not fit the memory.
+        hidden = read()
         model.inc_grad("v", (d_scores[:, None] @ hidden)[:, 0].sum(axis=0))
         d_hidden = d_scores[:, :, None] * v * (1.0 - hidden * hidden)
         if block.d_keys is None:
@@ -207,7 +211,7 @@ def _additive(
         model.inc_grad("b", d_asked.sum(axis=0))
         return cast(Floats2d, d_asked @ Q)
 
-    return hidden @ v, backprop
+    return read() @ v, backprop
 
 
 def _softmax(xp: Any, scores: Any, is_row: Any) -> Any:

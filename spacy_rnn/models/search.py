@@ -145,7 +145,9 @@ class _Search:
         k, n_units = self.settings.beam_width, logs.shape[1]
         coverage = self.coverage + numpy.asarray(self.ops.to_numpy(found.weights))
         totals = (logs + self.totals[:, None]).reshape(len(self.live), self.width * n_units)
-        n_best = min(2 * k, totals.shape[1])
+        # Beside k that end there are k to go on with; one alone ends only where nothing is more
+        # probable.
+        n_best = min(2 * k if k > 1 else 1, totals.shape[1])
         best = numpy.argpartition(-totals, n_best - 1, axis=1)[:, :n_best]
         rows: List[int] = []
         ids: List[int] = []

@@ -209,6 +209,11 @@ def set_vector_width(model: Model[InT, OutT], width: Optional[int]) -> None:
     parts(model).embed._dims["nI"] = width
 
 
+def vector_width(model: Model[InT, OutT]) -> int:
+    """RETURNS (int): How wide the vectors are that are the sources."""
+    return cast(int, parts(model).embed.get_dim("nI"))
+
+
 def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
     """Initialize the weights, once the vocabularies, or the width of the vectors, have been set."""
     embed, _, encoder, _, start, decoder = parts(model)

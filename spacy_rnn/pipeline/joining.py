@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Optional, Seq
 from spacy.tokens import Doc
 
 from ..models.subwords import bytes_of
-from ..models.vocabulary import Vocabulary
+from ..models.vocabulary import UNKNOWN, Vocabulary
 
 
 class Joiner:
@@ -22,6 +22,15 @@ class Joiner:
     def add(self, unit: int) -> str:
         """RETURNS (str): The text that a unit adds; "" if it is part of a character."""
         return self.vocabulary.shown(unit)
+
+    def take(self, text: str, is_piece: bool = False) -> str:
+        """Go on with what is no unit of the vocabulary, as it was copied.
+
+        text (str): A unit of another vocabulary.
+        is_piece (bool): Whether that is one of subwords, whose letters stand for bytes.
+        RETURNS (str): The text that it adds.
+        """
+        return bytes_in(text).decode("utf8", "replace") if is_piece else text
 
     def copy(self) -> "Joiner":
         """RETURNS (Joiner): That stands where this one does."""
@@ -45,9 +54,14 @@ class WordJoiner(Joiner):
             self._is_behind |= bool(token.whitespace_)
 
     def add(self, unit: int) -> str:
+        return self._put(unit, self.vocabulary.shown(unit))
+
+    def take(self, text: str, is_piece: bool = False) -> str:
+        return self._put(UNKNOWN, super().take(text, is_piece).strip())
+
+    def _put(self, unit: int, text: str) -> str:
         is_open = unit - 2 in self._open
-        spacing, text = self.vocabulary.spacing, self.vocabulary.shown(unit)
-        is_space = not self._is_behind and spacing.is_space(
+        is_space = not self._is_behind and self.vocabulary.spacing.is_space(
             self._left, self._is_before, unit - 2, is_open
         )
         self._read(unit, text, is_space or self._is_behind)
@@ -72,8 +86,13 @@ class SubwordJoiner(Joiner):
         self._skips_space = bool(len(prompt) and prompt[-1].whitespace_)
 
     def add(self, unit: int) -> str:
-        table = bytes_of()
-        self._bytes += bytes(table[char] for char in self.vocabulary.shown(unit))
+        return self._put(bytes_in(self.vocabulary.shown(unit)))
+
+    def take(self, text: str, is_piece: bool = False) -> str:
+        return self._put(bytes_in(text) if is_piece else text.encode("utf8"))
+
+    def _put(self, added: bytes) -> str:
+        self._bytes += added
         decoder = codecs.getincrementaldecoder("utf8")("replace")
         text = decoder.decode(self._bytes)
         self._bytes = decoder.getstate()[0]
@@ -81,6 +100,12 @@ class SubwordJoiner(Joiner):
             self._skips_space = False
             text = text[1:] if text.startswith(" ") else text
         return text
+
+
+def bytes_in(piece: str) -> bytes:
+    """RETURNS (bytes): What the letters of a subword stand for."""
+    table = bytes_of()
+    return bytes(table[char] for char in piece)
 
 
 def make_joiner(vocabulary: Vocabulary, prompt: Doc) -> Joiner:

@@ -40,7 +40,7 @@ from ..models.reading import in_order, step, surprisals, turned
 from ..models.vocabulary import SPECIALS, Vocabulary
 from ..models.vocabulary_data import is_text
 from ..scorers import lm_score
-from ..training.gradients import count_parameters
+from ..training.gradients import count_parameters, renew_gradients
 from ..training.steps import StepStats, finish_update
 from ..training.unit_counts import UnitCounts
 from .condition import VECTOR, condition_state, learn_condition, vector_of
@@ -205,6 +205,7 @@ class RNNLanguageModel(SavedLanguageModel):
         learn_condition(self.name, self.model, get_examples, given)
         sample = [example.reference for example in islice(get_examples(), 10)]
         self.model.initialize(X=sample)
+        renew_gradients(self.model)
         self._forget()
 
     def predict(self, docs: Iterable[Doc]) -> List[Floats1d]:

@@ -7,6 +7,7 @@ import srsly
 from spacy import util
 from spacy.pipeline.trainable_pipe import TrainablePipe
 
+from ..training.gradients import renew_gradients
 from .loading import (
     check_digest,
     check_parameters,
@@ -86,6 +87,7 @@ class SavedPipe(TrainablePipe):
         """
         check_structure(self.name, before, self._structure())
         check_parameters(self.name, self.model)
+        renew_gradients(self.model)
         self._forget()
         return self
 

@@ -1,6 +1,7 @@
 """`rnn_seq2seq`: an encoder and a decoder that turn a text, or a vector, into another text."""
 
 from functools import partial
+from numbers import Real
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple, cast
 
 import numpy
@@ -21,9 +22,9 @@ from ..models.seq2seq import (
     set_vocabularies,
     target_losses,
 )
-from ..models.vocabulary import END, UNKNOWN, Vocabulary
+from ..models.vocabulary import END, MIN_FREQ, UNKNOWN, Vocabulary
 from ..scorers import seq2seq_score
-from ..training.gradients import count_parameters
+from ..training.gradients import count_parameters, renew_gradients
 from ..training.pairs import TARGET, register_target
 from ..training.steps import StepStats, finish_update
 from ..training.unit_counts import UnitCounts
@@ -64,6 +65,8 @@ SCORE_WEIGHTS: Dict[str, Optional[float]] = {
 }
 # Units, of sources and targets together, that are learned from in one go.
 MAX_UNITS = 2**14
+# What `label_data` has.
+LABEL_FIELDS = {"source": dict, "target": dict, "longest": list, "counts": list}
 # What is written at the most beyond what was the longest in training.
 SPARE = 10
 
@@ -218,22 +221,40 @@ class RNNSeq2Seq(SavedPipe):
             target = learn_units(self.vocabulary.kind, docs, min_freq=min_freq, max_size=max_size)
             longest, counts = self._measure(source, target, get_examples())
         if not target.units or not (source.units or reads_vectors(self.model)):
-            raise ValueError(Errors.E152.format(name=self.name))
+            if not longest[1]:
+                read = self.model.attrs["source"]
+                raise ValueError(Errors.E152.format(name=self.name, source=read))
+            empty = (target, "min_freq", min_freq)
+            if target.units:
+                empty = (source, "source_min_freq", source_min_freq)
+            found = MIN_FREQ[empty[0].kind] if empty[2] is None else empty[2]
+            raise ValueError(Errors.E171.format(name=self.name, setting=empty[1], min_freq=found))
         set_vocabularies(self.model, source, target)
         self.model.attrs["longest"] = [float(longest[0]), int(longest[1])]
         self.model.attrs["counts"] = [int(count) for count in counts]
         if reads_vectors(self.model):
             self._learn_vector_width(get_examples())
         self.model.initialize()
+        renew_gradients(self.model)
 
     def _given(
         self, labels: Dict[str, Any]
     ) -> Tuple[Vocabulary, Vocabulary, Tuple[float, int], List[int]]:
         """RETURNS (Tuple): What `label_data` has written: both vocabularies, how long targets may
         be, and how often each of their units occurs."""
-        for field in ("source", "target", "longest", "counts"):
+        for field, kind in LABEL_FIELDS.items():
             if field not in labels:
                 raise ValueError(Errors.E060.format(reason=f"'{field}' is missing"))
+            value = labels[field]
+            if not isinstance(value, kind):
+                reason = f"'{field}' is a {type(value).__name__}, no {kind.__name__}"
+                raise ValueError(Errors.E060.format(reason=reason))
+            if kind is list and not all(isinstance(n, Real) and 0 <= n < numpy.inf for n in value):
+                reason = f"'{field}' has something else than numbers that are not negative"
+                raise ValueError(Errors.E060.format(reason=reason))
+        if len(labels["longest"]) != 2:
+            reason = f"'longest' has {len(labels['longest'])} numbers instead of two"
+            raise ValueError(Errors.E060.format(reason=reason))
         source, target = (Vocabulary.from_dict(labels[key]) for key in ("source", "target"))
         for found, expected in ((source, self.source_vocabulary), (target, self.vocabulary)):
             if found.kind != expected.kind:
@@ -251,7 +272,7 @@ class RNNSeq2Seq(SavedPipe):
 
     def _learn_vector_width(self, examples: Iterable[Example]) -> None:
         first = next(iter(examples), None)
-        width = 0 if first is None else len(vector_of(first.predicted))
+        width = 0 if first is None else len(vector_of(self.reader.annotated(first)))
         if not width:
             raise ValueError(Errors.E153.format(name=self.name))
         set_vector_width(self.model, width)
@@ -304,15 +325,14 @@ class RNNSeq2Seq(SavedPipe):
     def _text(self, doc: Doc, found: Found) -> str:
         """RETURNS (str): The text of a target."""
         joiner = make_joiner(self.vocabulary, Doc(self.vocab))
-        n_known = len(self.vocabulary)
+        n_known, is_piece = len(self.vocabulary), self.source_vocabulary.kind == "subword"
         names: List[str] = []
         if any(unit >= n_known for unit in found.units):
             names = unit_texts(self.source_vocabulary, self.reader.source(doc))
         pieces: List[str] = []
         for unit in found.units:
             if unit >= n_known:
-                space = " " * (self.vocabulary.kind == "word" and bool(pieces))
-                pieces.append(space + names[unit - n_known])
+                pieces.append(joiner.take(names[unit - n_known], is_piece))
             elif unit != UNKNOWN:
                 pieces.append(joiner.add(unit))
         text = "".join(pieces)
@@ -411,6 +431,7 @@ class RNNSeq2Seq(SavedPipe):
         """
         examples = list(examples)
         validate_examples(examples, "RNNSeq2Seq.get_loss")
+        self._check_weights()
         sources, targets = self.reader.encode_pairs(examples)
         found: Any = target_losses(self.model, sources, targets)
         return float(found.sum()) / max(1, sum(map(len, targets))), None

@@ -29,7 +29,7 @@ from ..calibration import is_temperature, temper
 from ..errors import Errors, number_error
 from ..models import ngrams
 from ..models.textcat import Backprop
-from ..training.gradients import output_gradient
+from ..training.gradients import output_gradient, renew_gradients
 from ..training.steps import StepStats, finish_update
 from .cross_entropy import (
     ClassWeightsT,
@@ -87,6 +87,7 @@ class CrossEntropyTextcat(TextCategorizer):
         for node in self.model.walk():
             if node.name == ngrams.NAME:
                 ngrams.count_ngrams(node, partial(self._batches_with_truths, get_examples))
+        renew_gradients(self.model)
 
     def _batches_with_truths(
         self, get_examples: Callable[[], Iterable[Example]]
@@ -335,6 +336,7 @@ class CrossEntropyTextcat(TextCategorizer):
     def _check_loaded(self, before: List[Tuple[str, Any]]) -> None:
         check_structure(self.name, before, structure(self.model))
         check_parameters(self.name, self.model)
+        renew_gradients(self.model)
         self._check_temperature()
 
 

@@ -256,7 +256,12 @@ class WholeModelOptimizer(Optimizer):
         gradient (FloatsXd): Its gradient, of the same shape.
         lr_scale (float): Factor on the learn rate.
         RETURNS (Tuple[FloatsXd, FloatsXd]): Both.
+        RAISES (ValueError): If the shapes differ.
         """
+        if weights.shape != gradient.shape:
+            raise ValueError(
+                Errors.E170.format(param=key[1], found=gradient.shape, expected=weights.shape)
+            )
         factor = self._factors.get(key, 1.0)
         if not gradient.size or factor == 0.0:
             gradient.fill(0.0)

@@ -7,9 +7,10 @@ import numpy
 import pytest
 from numpy.testing import assert_allclose
 
+from spacy_rnn.layers.decoder import parts as decoder_parts
 from spacy_rnn.models import search as search_module
 from spacy_rnn.models.search import Found, Settings, search
-from spacy_rnn.models.seq2seq import target_losses
+from spacy_rnn.models.seq2seq import parts, target_losses
 
 from .test_seq2seq import SOURCES, VECTORS, make, sources_for
 
@@ -55,8 +56,11 @@ def test_a_wide_beam_finds_the_most_probable_targets(settings: Any, penalty: flo
         assert_allclose([one.score for one in targets[:5]], [score for _, score in expected], 1e-6)
 
 
-def test_greedy_takes_the_most_probable_unit_at_each_step() -> None:
+@pytest.mark.parametrize("inclination", [0.0, 0.2, 0.4, 0.6])
+def test_greedy_takes_the_most_probable_unit_at_each_step(inclination: float) -> None:
+    """Also where an end is the second in probability, and would be better on the whole."""
     model = make()
+    decoder_parts(parts(model).decoder).output.get_param("b")[0] += inclination
     found = search(model, SOURCES, [6] * 4, Settings())
     for source, targets in zip(SOURCES, found):
         units: List[int] = []

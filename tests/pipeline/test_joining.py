@@ -99,3 +99,19 @@ def test_a_copy_goes_its_own_way(kind: str) -> None:
     twin.add(units[0])
     texts += [joiner.add(unit) for unit in units[2:]]
     assert "".join(texts) == doc.text
+
+
+@pytest.mark.parametrize("kind", UNITS)
+def test_what_is_copied_is_text(kind: str) -> None:
+    vocabulary = VOCABULARIES[kind]
+    joiner = make_joiner(vocabulary, NLP.make_doc(""))
+    assert joiner.take("Kä") == "Kä"
+    # A subword of another vocabulary: its letters stand for bytes, that of a space too.
+    piece = "ĠÃ¤s"
+    assert joiner.take(piece, is_piece=True) == " äs"
+    if kind == "word":
+        # The space is between words, not of the piece.
+        bracket = vocabulary.number("(")
+        assert joiner.add(bracket) + joiner.take("Zed") + joiner.add(vocabulary.number(")")) == (
+            " (Zed)"
+        )

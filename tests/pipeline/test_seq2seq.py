@@ -91,6 +91,18 @@ def test_words_are_copied_that_the_target_does_not_know() -> None:
     assert nlp("hello Zoe !")._.seq2seq == "ciao Zoe"
 
 
+def test_copied_words_have_spaces_as_written_ones_do() -> None:
+    names = ["Ada", "Bob", "Cleo", "Dora", "Emil", "Fritz"]
+    pairs = {f"{name} came ({name})": f"{name} kam ({name}) heim" for name in names}
+    nlp = make(model={"source_unit": "word", "unit": "word", "copy": True, "width": 48})
+    words = {"source_min_freq": 2, "min_freq": 3}
+    nlp.config["initialize"]["components"] = {"rnn_seq2seq": words}
+    train(nlp, examples(nlp, pairs), 150, 0.005)
+    assert "Ada" not in nlp.get_pipe("rnn_seq2seq").vocabulary
+    assert nlp("Ada came (Ada)")._.seq2seq == "Ada kam (Ada) heim"
+    assert nlp("Zoe came (Zoe)")._.seq2seq == "Zoe kam (Zoe) heim"
+
+
 def test_a_vector_becomes_a_text() -> None:
     nlp = make(model={"source": "vector"})
     data = examples(nlp, {"": "zero", "one": "one", "two": "two"})
@@ -105,9 +117,67 @@ def test_a_vector_becomes_a_text() -> None:
     assert again(doc)._.seq2seq == "two"
     # A doc without a vector gives nothing.
     assert nlp("text")._.seq2seq == ""
-    doc.user_data[VECTOR] = numpy.ones(5, "f")
-    with pytest.raises(ValueError, match=r"E003.*3.*5"):
-        nlp(doc)
+    for wrong, found in (
+        (numpy.ones(5, "f"), "one of 5"),
+        ("abc", "'abc'"),
+        ({"a": 1}, "a.: 1"),
+        (numpy.asarray([0.0, numpy.nan, 1.0]), "not finite"),
+    ):
+        doc.user_data[VECTOR] = wrong
+        with pytest.raises(ValueError, match=rf"E172.*3 numbers.*{found}"):
+            nlp(doc)
+
+
+@pytest.mark.parametrize("source", ["vector", "_.spelled"])
+def test_what_is_read_may_stand_in_the_reference(source: str) -> None:
+    Doc.set_extension("spelled", default=None, force=True)
+    nlp = make(model={"source": source})
+    data = examples(nlp, {"": "zero", "one": "one", "two": "two"})
+    for example, row in zip(data, numpy.eye(3, dtype="f")):
+        # As a corpus gives it: the predicted doc has the text alone.
+        example.reference.user_data[VECTOR] = row
+        example.reference._.spelled = "abc"[int(row.argmax())]
+    train(nlp, data)
+    doc = nlp.make_doc("anything")
+    doc.user_data[VECTOR], doc._.spelled = numpy.eye(3, dtype="f")[1], "b"
+    assert nlp(doc)._.seq2seq == "one"
+    Doc.remove_extension("spelled")
+
+
+@pytest.mark.parametrize("target", [7, ["a"], "a\ud800"])
+def test_a_target_that_is_no_text_is_an_error(target: Any) -> None:
+    nlp = make()
+    data = examples(nlp, {"a": target})
+    with pytest.raises(ValueError, match=r"E172.*seq2seq"):
+        nlp.initialize(lambda: data)
+
+
+def test_units_that_are_all_too_rare_are_said_to_be() -> None:
+    nlp = make(model={"unit": "word"})
+    data = examples(nlp, {"hello": "bonjour", "world": "monde"})
+    with pytest.raises(ValueError, match=r"E171.* min_freq = 3"):
+        nlp.initialize(lambda: data)
+    nlp = make()
+    nlp.config["initialize"]["components"] = {"rnn_seq2seq": {"source_min_freq": 100}}
+    with pytest.raises(ValueError, match=r"E171.*source_min_freq = 100"):
+        nlp.initialize(lambda: data)
+
+
+def test_it_can_begin_anew_on_other_pairs() -> None:
+    nlp = make()
+    pipe = nlp.get_pipe("rnn_seq2seq")
+    with pytest.raises(ValueError, match=r"E073.*component 'rnn_seq2seq'"):
+        pipe.get_loss(examples(nlp), [])
+    train(nlp, examples(nlp, {"xyz": "zyx", "x": "x"}), 2)
+    fix_random_seed(0)
+    losses = train(nlp, examples(nlp), 3)
+    fix_random_seed(0)
+    assert losses == train(make(), examples(nlp), 3)
+    # Loading another model is a beginning too.
+    other = make()
+    train(other, examples(other, {"xyz": "zyx", "x": "x"}), 2)
+    other.from_bytes(nlp.to_bytes())
+    assert numpy.isfinite(other.update(examples(other), sgd=Adam(0.01))["rnn_seq2seq"])
 
 
 def test_an_attribute_is_read_instead_of_the_text() -> None:
@@ -243,6 +313,11 @@ def test_labels_are_vocabularies() -> None:
     for nlp_, given, message in (
         (other, broken, r"E060.*counts"),
         (other, missing, r"E060.*target"),
+        (other, {**labels, "longest": [1.0]}, r"E060.*longest.*1 numbers"),
+        (other, {**labels, "longest": "x"}, r"E060.*longest.*str"),
+        (other, {**labels, "longest": [0.0, -50]}, r"E060.*longest.*negative"),
+        (other, {**labels, "counts": ["a"]}, r"E060.*counts.*numbers"),
+        (other, {**labels, "source": None}, r"E060.*source.*NoneType"),
         (lower, words.get_pipe("rnn_seq2seq").label_data, r"E141.*ORTH.*LOWER"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -13,6 +13,7 @@ from thinc.api import Config, fix_random_seed
 
 from spacy_rnn.layers import QRNN
 from spacy_rnn.pipeline.loading import check_parameters, structure
+from spacy_rnn.training.optimizers import Adam
 
 TRAIN = [
     ("I like this film very much", "POSITIVE"),
@@ -22,6 +23,7 @@ TRAIN = [
     ("what an awful day", "NEGATIVE"),
     ("bad food and rude people", "NEGATIVE"),
 ]
+OTHER = [("a dull and endless story", "NEGATIVE"), ("a bright, quick story", "POSITIVE")]
 FACTORIES = ["rnn_textcat", "rnn_textcat_multilabel"]
 SMALL = Config().from_str(
     """
@@ -367,3 +369,38 @@ def test_the_same_seed_gives_the_same_pipeline():
         for name, value in first.items():
             if value is not None:
                 assert_allclose(second[name], value, atol=0)
+
+
+@pytest.mark.parametrize("n_first", [2, 6])
+@pytest.mark.parametrize("factory", FACTORIES)
+def test_it_can_begin_anew_on_other_texts(factory, n_first):
+    """With more n-grams than before, or fewer."""
+
+    def losses_on(nlp, pairs):
+        fix_random_seed(0)
+        data = [
+            Example.from_dict(
+                nlp.make_doc(text),
+                {"cats": {"POSITIVE": cat == "POSITIVE", "NEGATIVE": cat != "POSITIVE"}},
+            )
+            for text, cat in pairs
+        ]
+        nlp.initialize(lambda: data)
+        optimizer = Adam(0.01)
+        return [nlp.update(data, sgd=optimizer)[factory] for _ in range(3)]
+
+    nlp = spacy.blank("en")
+    nlp.add_pipe(factory, config=SMALL)
+    losses_on(nlp, [TRAIN[0], *TRAIN[-1:]] if n_first == 2 else [*TRAIN, *OTHER])
+    fresh = spacy.blank("en")
+    fresh.add_pipe(factory, config=SMALL)
+    assert losses_on(nlp, TRAIN) == losses_on(fresh, TRAIN)
+    # And loading another one is a beginning as well.
+    other = spacy.blank("en")
+    other.add_pipe(factory, config=SMALL)
+    losses_on(other, OTHER)
+    other.from_bytes(fresh.to_bytes())
+    data = [
+        Example.from_dict(other.make_doc(TRAIN[0][0]), {"cats": {"POSITIVE": 1.0, "NEGATIVE": 0.0}})
+    ]
+    assert numpy.isfinite(other.update(data, sgd=Adam(0.01))[factory])

@@ -46,6 +46,14 @@ def test_the_last_pattern_that_matches_is_the_factor_on_the_learn_rate(groups, r
     assert list(found.values()) == pytest.approx(rates, rel=0.01, abs=1e-6)
 
 
+@pytest.mark.parametrize("optimizer", [SGD(0.1), Adam(0.1), NTASGD(0.1)])
+def test_a_gradient_of_another_shape_is_an_error_and_changes_nothing(optimizer):
+    weights, gradient = numpy.ones((3, 2), "f"), numpy.ones((8, 2), "f")
+    with pytest.raises(ValueError, match=r"E170.*'W'.*\(8, 2\).*\(3, 2\)"):
+        optimizer((1, "W"), weights, gradient)
+    assert_array_equal(weights, 1.0)
+
+
 def test_frozen_parameters_stay_exactly_as_they_are():
     model = make_model()
     before = copies(model)
