@@ -20,6 +20,7 @@ from .sequences import (
     Part,
     SequencesT,
     batches,
+    count_known,
     like,
     make_batch,
     read_part,
@@ -216,24 +217,26 @@ class _Training:
         return history
 
     def learn(self, epoch: int) -> float:
-        """RETURNS (float): The mean loss of the rows of an epoch."""
+        """RETURNS (float): The mean loss of an epoch, over the values that are known."""
         model, train, ops = self.model, self.train, self.model.ops
-        total, n_rows, n_steps = 0.0, 0, 0
+        total, n_known, n_steps = 0.0, 0, 0
         for numbers in batches(train.lengths, self.settings.batch_size, self.rng):
+            answers = train.answers(numbers)
+            weight = count_known(answers)
+            if not weight:
+                continue
             X = make_batch(ops, [train.X[i] for i in numbers], train.is_ragged)
             output, backprop = model.begin_update(X)
             guesses = rows_of(ops, output)
-            if not len(guesses):
-                continue
-            gradient, loss = self.loss(guesses, ops.asarray(train.answers(numbers)))
+            gradient, loss = self.loss(guesses, ops.asarray(answers))
             if self.loss.of_classes:
                 gradient = output_gradient(model, gradient, guesses)
             backprop(like(ops, output, gradient))
             n_steps += finish_update(model, self.optimizer, self.stats)
             self.optimizer.step_schedules()
-            total += loss * len(guesses)
-            n_rows += len(guesses)
-        loss = total / max(1, n_rows)
+            total += loss * weight
+            n_known += weight
+        loss = total / max(1, n_known)
         if not n_steps:
             largest = max(float(abs(x).max()) for x in train.X if x.size)
             rate = getattr(self.optimizer, "learn_rate", math.nan)

@@ -178,6 +178,8 @@ def _check_answers(name: str, Y: Any, loss: Loss) -> Any:
     if not loss.of_classes:
         if kind == "f" and bool(xp.isinf(Y).any()):
             raise _unusable(name, loss, "an infinite number", "numbers, or NaN where none is known")
+        if not count_known(Y):
+            raise _unusable(name, loss, "NaN alone, so no answer is known", "at least one number")
         if loss.n_outputs is None and kind != "f":
             return Y  # of which only the function knows what it is
         return xp.ascontiguousarray(Y.reshape((len(Y), -1)), dtype="float32")
@@ -195,6 +197,12 @@ def _check_answers(name: str, Y: Any, loss: Loss) -> Any:
         )
         raise _unusable(name, loss, "rows that are no probabilities", expected)
     return xp.ascontiguousarray(Y, dtype="float32")
+
+
+def count_known(Y: Any) -> int:
+    """RETURNS (int): How many numbers there are in some answers that are not NaN."""
+    xp: Any = get_array_module(Y)
+    return int(Y.size - xp.isnan(Y).sum()) if Y.dtype.kind == "f" else int(Y.size)
 
 
 def _unusable(name: str, loss: Loss, found: str, expected: str) -> ValueError:

@@ -96,6 +96,23 @@ def test_a_forecaster_learns_quantiles_and_leaves_out_what_is_not_known(rng):
     assert_allclose([low, high], numpy.quantile(known, [0.25, 0.75]), atol=0.15)
 
 
+@pytest.mark.parametrize("batch_size", [1, 8])
+def test_what_is_not_known_is_not_learned_from_and_not_counted(batch_size, rng):
+    X = list(rng.standard_normal((8, 4, 3)))
+    Y = rng.standard_normal((8, 2))
+    Y[::2] = numpy.nan
+    Y[1, 0] = numpy.nan
+    settings = Settings(epochs=2, batch_size=batch_size, progress=False)
+    model = chain(list2ragged(), GRU(4), pool(["last"]), Linear(2))
+    model.initialize(X=X)
+    before = predict(model, X)
+    # At a rate of 0 the loss is that of the first weights.
+    history = fit(model, X, Y, loss="mse", optimizer=Adam(0.0), settings=settings)
+    expected = numpy.nanmean((before - Y) ** 2)
+    assert_allclose(history.losses, [expected] * 2, rtol=1e-5)
+    assert history.n_steps == 2 * (4 if batch_size == 1 else 1)
+
+
 def test_values_of_sequences_are_learned(data):
     X, _, _ = data
     Y = numpy.asarray([x[:, 1].sum() for x in X])

@@ -82,6 +82,14 @@ def test_answers_for_another_loss():
     assert_refused("E165.*mse.*an infinite number", Y=[0.0, numpy.inf, 1.0], loss="mse")
 
 
+@pytest.mark.parametrize("loss", ["mse", "quantile"])
+def test_answers_of_which_none_is_known(loss):
+    known, unknown = numpy.zeros(3), numpy.full(3, numpy.nan)
+    assert_refused(r"E165.*with Y:.*no answer is known", Y=unknown, loss=loss)
+    match = r"E165.*with Y_dev:.*no answer is known"
+    assert_refused(match, Y=known, X_dev=X, Y_dev=unknown, loss=loss)
+
+
 @pytest.mark.parametrize("parts", [{"X_dev": X}, {"Y_dev": Y}])
 def test_half_a_dev_part(parts):
     assert_refused("E16[13]", **parts)
