@@ -140,7 +140,8 @@ def predict(model: Model[Any, Any], X: SequencesT, batch_size: int = 128) -> Any
     sequences = read_sequences("X", X)
     is_ragged = isinstance(X, Ragged)
     if not sequences:
-        return model.predict(X)
+        # An array has a shape, which a model would take for that of rows.
+        return model.predict(X if is_ragged else [])
     found: List[Any] = [None] * len(sequences)
     per_step = False
     for numbers in _by_length([len(x) for x in sequences], batch_size):

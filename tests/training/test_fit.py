@@ -273,6 +273,15 @@ def test_predictions_come_in_the_order_of_the_sequences(batch_size, data):
             assert_allclose(found, one, atol=1e-6)
 
 
+@pytest.mark.parametrize("make", [classifier, tagger])
+def test_an_array_of_no_sequences_is_a_list_of_none(make, data):
+    model = make(GRU(4), 2)
+    model.initialize(X=data[0])
+    found, expected = predict(model, numpy.zeros((0, 4, 3))), predict(model, [])
+    assert type(found) is type(expected)
+    assert_array_equal(found, expected)
+
+
 def test_predictions_are_made_of_few_rows_at_a_time(monkeypatch, rng):
     monkeypatch.setattr("spacy_rnn.training.fitting.MAX_ROWS", 50)
     model = with_ragged(GRU(4))
