@@ -156,13 +156,18 @@ def _list_of_arrays(Y: Any) -> Optional[List[Any]]:
 
 def _join_steps(names: Tuple[str, str], answers: List[Any], lengths: IntsT) -> Any:
     """RETURNS (ArrayXd): (n_rows,) or (n_rows, width) The answers of all steps."""
+    # An empty list says nothing of the type and the width of answers.
+    said = [y for y in answers if y.shape != (0,)]
+    width = said[0].shape[1:] if said else ()
     for i, (y, n_steps) in enumerate(zip(answers, lengths)):
-        if not y.ndim or len(y) != n_steps or y.ndim > 2 or y.shape[1:] != answers[0].shape[1:]:
-            found = f"an array of the shape {y.shape}"
-            raise ValueError(
-                Errors.E164.format(i=i, x=names[0], y=names[1], n_steps=n_steps, found=found)
-            )
-    return get_array_module(answers[0]).concatenate(answers)
+        is_none = not n_steps and y.shape == (0,)
+        if is_none or (y.ndim in (1, 2) and len(y) == n_steps and y.shape[1:] == width):
+            continue
+        found = f"an array of the shape {y.shape}"
+        raise ValueError(
+            Errors.E164.format(i=i, x=names[0], y=names[1], n_steps=n_steps, found=found)
+        )
+    return get_array_module(said[0]).concatenate([y for y in said if len(y)])
 
 
 def _check_answers(name: str, Y: Any, loss: Loss) -> Any:

@@ -139,6 +139,29 @@ def test_a_ragged_gives_the_same_as_a_list(per_step, data):
     assert_array_equal(found[0], second)
 
 
+@pytest.mark.parametrize(
+    ("answers", "empty", "loss"),
+    [
+        ([[0, 1, 1], [1, 0, 1, 0, 1]], [], "cross_entropy"),
+        ([numpy.asarray([0, 1, 1]), numpy.zeros(5, "i")], numpy.asarray([]), "cross_entropy"),
+        ([numpy.eye(2)[[0, 1, 1]], numpy.eye(2)[[0] * 5]], numpy.zeros((0, 2)), "cross_entropy"),
+        ([numpy.ones((3, 2)), numpy.ones((5, 2))], [], "mse"),
+        ([numpy.ones((3, 2)), numpy.ones((5, 2))], numpy.zeros((0, 2)), "mse"),
+    ],
+)
+@pytest.mark.parametrize("place", [0, 1])
+def test_no_steps_have_no_answers(answers, empty, loss, place, rng):
+    X = [rng.standard_normal((n, 3)) for n in (3, 5)]
+    models = [chain(GRU(4), with_array(head)) for head in (Softmax(2), Linear(2))]
+    model = with_ragged(models[loss == "mse"])
+    model.initialize(X=X)
+    alone = fit(model, X, answers, loss=loss, optimizer=Adam(0.0), settings=QUICK)
+    X.insert(place, numpy.zeros((0, 3)))
+    answers = [*answers[:place], empty, *answers[place:]]
+    history = fit(model, X, answers, loss=loss, optimizer=Adam(0.0), settings=QUICK)
+    assert_allclose(history.losses, alone.losses, rtol=1e-6)
+
+
 def test_a_layer_over_ragged_is_trained_as_it_is(data):
     X, _, Y = data
     model = chain(GRU(8), with_array(Softmax()))
