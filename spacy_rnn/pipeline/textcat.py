@@ -174,7 +174,8 @@ class RNNTextCategorizer(CrossEntropyTextcat):
             labels = list(dict.fromkeys(cat for eg in get_examples() for cat in eg.reference.cats))
         labels = list(labels)
         check_labels(self.name, list(dict.fromkeys([*self.labels, *labels])), exclusive=True)
-        super().initialize(get_examples, nlp=nlp, labels=labels, positive_label=positive_label)
+        sample = self._sample_for_model(get_examples)
+        super().initialize(sample, nlp=nlp, labels=labels, positive_label=positive_label)
         self._initialize_weights(get_examples)
 
     def _validate_categories(self, examples: Iterable[Example]) -> None:

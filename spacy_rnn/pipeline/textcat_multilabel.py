@@ -108,5 +108,6 @@ class RNNMultiLabelTextCategorizer(CrossEntropyTextcat, MultiLabel_TextCategoriz
             labels = list(dict.fromkeys(cat for eg in get_examples() for cat in eg.reference.cats))
         labels = list(labels)
         check_labels(self.name, [*self.labels, *labels], exclusive=False)
-        MultiLabel_TextCategorizer.initialize(self, get_examples, nlp=nlp, labels=labels)
+        sample = self._sample_for_model(get_examples)
+        MultiLabel_TextCategorizer.initialize(self, sample, nlp=nlp, labels=labels)
         self._initialize_weights(get_examples)

@@ -101,17 +101,44 @@ class CrossEntropyTextcat(TextCategorizer):
     def predict(self, docs: Iterable[Doc]) -> Floats2d:
         """Score a batch of docs, without changing them, at the temperature in `cfg`.
 
-        docs (Iterable[Doc]): The docs. Those without tokens get the same scores in any batch.
+        docs (Iterable[Doc]): The docs. Those without tokens get the same scores in any batch: by
+            the biases of a model of this package, else the same for all labels.
         RETURNS (Floats2d): (n_docs, n_labels)
         RAISES (ValueError): E110 if the temperature is none.
         """
         temperature = self._check_temperature()
         docs = list(docs)
-        if self.model.attrs.get("gradient_of") != "logits" and not any(len(doc) for doc in docs):
-            # spaCy's own architectures cannot do without any token.
-            return cast(Floats2d, super().predict(docs))
-        scores = self.model.ops.asarray(self.model.predict(docs))
-        return cast(Floats2d, temper(scores, temperature, self.exclusive))
+        read = self._read_by_model(docs)
+        # Of logits of zero, which no temperature changes.
+        uniform = 1.0 / max(len(self.labels), 1) if self.exclusive else 0.5
+        table = self.model.ops.alloc2f(len(docs), len(self.labels)) + uniform
+        if not read and docs:
+            return cast(Floats2d, table)
+        scores = self.model.ops.asarray(self.model.predict([docs[i] for i in read]))
+        scores = temper(scores, temperature, self.exclusive)
+        if len(read) == len(docs):
+            return cast(Floats2d, scores)
+        table[self.model.ops.xp.asarray(read)] = scores
+        return cast(Floats2d, table)
+
+    def _sample_for_model(
+        self, get_examples: Callable[[], Iterable[Example]]
+    ) -> Callable[[], Iterable[Example]]:
+        """RETURNS (Callable): Gives the examples whose docs the model can read, in order to be
+        initialized; if there are none, all."""
+        if self._reads_all or not any(len(eg.reference) for eg in get_examples()):
+            return get_examples
+        return lambda: (eg for eg in get_examples() if len(eg.reference))
+
+    @property
+    def _reads_all(self) -> bool:
+        """RETURNS (bool): Whether the model can read docs without tokens. The architectures of
+        other packages fail on them, alone or beside others."""
+        return self.model.attrs.get("gradient_of") == "logits"
+
+    def _read_by_model(self, docs: Sequence[Doc]) -> List[int]:
+        """RETURNS (List[int]): Numbers of the docs that the model can read."""
+        return [i for i, doc in enumerate(docs) if self._reads_all or len(doc)]
 
     def _check_temperature(self) -> float:
         temperature = self.cfg["temperature"]
@@ -177,6 +204,7 @@ class CrossEntropyTextcat(TextCategorizer):
         self._validate_categories(examples)
         if not any(len(eg.predicted) for eg in examples):
             return losses
+        examples = [examples[i] for i in self._read_by_model([eg.predicted for eg in examples])]
         set_dropout_rate(self.model, drop)
         scores, backprop = self.model.begin_update([eg.predicted for eg in examples])
         loss, d_logits = self.get_loss(examples, scores)
@@ -280,6 +308,7 @@ class CrossEntropyTextcat(TextCategorizer):
         docs = [eg.predicted for eg in examples]
         if self._rehearsal_model is None or not any(len(doc) for doc in docs):
             return losses
+        docs = [docs[i] for i in self._read_by_model(docs)]
         set_dropout_rate(self.model, drop)
         scores, backprop = self.model.begin_update(docs)
         target = self._rehearsal_model.predict(docs)

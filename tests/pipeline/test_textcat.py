@@ -189,6 +189,37 @@ def test_docs_without_tokens_get_the_same_scores_alone_and_in_a_batch(factory):
 
 
 @pytest.mark.parametrize("factory", FACTORIES)
+@pytest.mark.parametrize("architecture", ["spacy.TextCatBOW.v3", "spacy.TextCatReduce.v1"])
+def test_docs_without_tokens_are_kept_from_models_of_other_packages(architecture, factory):
+    nlp = spacy.blank("en")
+    embed = {"@architectures": "spacy.HashEmbedCNN.v2", "pretrained_vectors": None, "width": 8}
+    embed.update(depth=1, embed_size=50, window_size=1, maxout_pieces=2, subword_features=False)
+    reduce: dict = {"tok2vec": embed, "use_reduce_last": True, "use_reduce_max": True}
+    bow = {"ngram_size": 2, "no_output_layer": False, "length": 256}
+    reduce.update(use_reduce_first=True, use_reduce_mean=True)
+    model = {
+        "@architectures": architecture,
+        "exclusive_classes": factory == "rnn_textcat",
+        **(bow if "BOW" in architecture else reduce),
+    }
+    pipe = nlp.add_pipe(factory, name="textcat", config={"model": model})
+    blank = Example.from_dict(nlp.make_doc(""), {"cats": {"POSITIVE": 1.0, "NEGATIVE": 0.0}})
+    optimizer = nlp.initialize(lambda: [blank, *examples(nlp)])
+    pipe.cfg["temperature"] = 2.0
+    train(nlp, optimizer, steps=2, drop=0.0)
+    alone = nlp("a film").cats
+    for texts in ([""], ["", ""], ["a film", ""], ["", "a film"]):
+        for doc in nlp.pipe(texts):
+            uniform = dict.fromkeys(alone, 0.5)  # of two labels, with softmax as well
+            assert doc.cats == pytest.approx(alone if doc.text else uniform, abs=1e-6)
+    # They teach nothing either, and count in no mean.
+    with_blank = pipe.update([blank, *examples(nlp), blank])
+    assert with_blank == pytest.approx(pipe.update(examples(nlp)))
+    nlp.resume_training()
+    nlp.rehearse([blank, *examples(nlp)])
+
+
+@pytest.mark.parametrize("factory", FACTORIES)
 def test_labels_can_be_added_before_and_after_training(factory):
     fix_random_seed(0)
     nlp = spacy.blank("en")
