@@ -154,8 +154,9 @@ def temper_threshold(threshold: float, change: float) -> float:
     """
     if not 0.0 < threshold < 1.0:
         return threshold
-    logit = math.log(threshold) - math.log1p(-threshold)
-    return 1.0 / (1.0 + math.exp(-logit / change))
+    logit = (math.log(threshold) - math.log1p(-threshold)) / change
+    power = math.exp(-abs(logit))  # of the two forms, that whose power doesn't overflow
+    return (1.0 if logit >= 0.0 else power) / (1.0 + power)
 
 
 def is_temperature(value: Any) -> bool:

@@ -243,6 +243,7 @@ def test_a_threshold_moves_with_the_scores():
     assert temper_threshold(0.5, 3.0) == 0.5
     assert temper_threshold(0.0, 3.0) == 0.0
     assert temper_threshold(1.0, 3.0) == 1.0
+    assert temper_threshold(0.01, 0.0025) == 0.0  # not an overflow
 
 
 # Held-out texts

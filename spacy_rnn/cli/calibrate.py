@@ -46,7 +46,10 @@ from .outputs import check_output, write_pipeline
 from .pictures import PICTURES, check_picture, write_picture
 from .progress import bar, elapsed
 
-N_DIGITS = 6  # of what is saved; srsly would cut off more than ten
+N_DIGITS = 6  # of a temperature that is saved
+# A threshold may be as near to 0 or 1 as scores are, and needs all that srsly writes.
+N_THRESHOLD_DIGITS = 10
+LEAST_THRESHOLD = 10.0**-N_THRESHOLD_DIGITS
 OWN = TEXT_CLASSIFIER.factories
 # What can only be measured, and what it would have to be made by to be calibrated.
 OF_SPACY = {"textcat": OWN[0], "textcat_multilabel": OWN[1]}
@@ -177,11 +180,25 @@ def set_temperature(nlp: Language, name: str, temperature: float) -> None:
     change = temperature / pipe.cfg["temperature"]
     pipe.cfg["temperature"] = temperature
     threshold = pipe.cfg["threshold"]
-    moved = threshold if pipe.exclusive else round(temper_threshold(threshold, change), N_DIGITS)
+    moved = threshold if pipe.exclusive else move_threshold(threshold, change)
     if moved != threshold:
         # What is saved with the component counts; the config says the same.
         pipe.cfg["threshold"] = nlp.get_pipe_config(name)["threshold"] = moved
         hint(f"Moved the threshold from {threshold:.4g} to {moved:.4g}, as the scores have moved")
+
+
+def move_threshold(threshold: float, change: float) -> float:
+    """Move a threshold, as `temper_threshold` does, to a number that is the same once saved.
+
+    threshold (float): From 0 to 1.
+    change (float): The new temperature by the old one.
+    RETURNS (float): The threshold. One of 0 or 1, where every label would be given or none, comes
+        of no other.
+    """
+    moved = round(temper_threshold(threshold, change), N_THRESHOLD_DIGITS)
+    if 0.0 < threshold < 1.0:
+        moved = min(max(moved, LEAST_THRESHOLD), 1.0 - LEAST_THRESHOLD)
+    return moved
 
 
 def warn(collected: Collected, temperature: float) -> None:

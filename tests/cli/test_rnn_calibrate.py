@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 
 from spacy_rnn import visualize_calibration
 from spacy_rnn.calibration import fit_temperature, measure
+from spacy_rnn.cli.calibrate import set_temperature
 from spacy_rnn.pipeline.predictions import collect
 
 LABELS = ("GOOD", "BAD")
@@ -240,6 +241,26 @@ def test_the_threshold_moves_along(folder, tmp_path):
     examples = list(Corpus(folder / "dev.spacy")(nlp))
     before = nlp.evaluate(examples)["cats_f_per_type"]
     assert spacy.load(tmp_path / "new").evaluate(examples)["cats_f_per_type"] == before
+
+
+@pytest.mark.parametrize(
+    ("threshold", "temperature"), [(0.02, 0.25), (0.9, 0.14), (0.1, 0.05), (0.9999, 0.05)]
+)
+def test_a_threshold_is_not_moved_to_where_it_decides_nothing(
+    folder, tmp_path, threshold, temperature
+):
+    nlp = spacy.load(folder / "multi")
+    pipe: Any = nlp.get_pipe("rnn_textcat_multilabel")
+    pipe.cfg["threshold"] = threshold
+    set_temperature(nlp, "rnn_textcat_multilabel", temperature)
+    nlp.to_disk(tmp_path)
+    moved = load(tmp_path).cfg["threshold"]
+    assert 0.0 < moved < 1.0
+    logit = numpy.log(threshold / (1 - threshold)) / temperature
+    expected = numpy.clip(1 / (1 + numpy.exp(-logit)), 1e-10, 1 - 1e-10)
+    assert moved == pytest.approx(expected, rel=1e-3)
+    config = spacy.util.load_config(tmp_path / "config.cfg")
+    assert config["components"]["rnn_textcat_multilabel"]["threshold"] == moved
 
 
 def test_a_pipeline_that_is_there_is_replaced_only_by_force(folder, tmp_path):
