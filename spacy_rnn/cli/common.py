@@ -9,11 +9,11 @@ from typing import Annotated, Any, Iterator, List, NamedTuple, NoReturn, Optiona
 import srsly
 import typer
 from spacy.language import Language
-from spacy.util import load_model
 from thinc.api import require_gpu
 from wasabi import msg
 
 from ..errors import Errors
+from ..training.trained import load_trained
 
 HELP = (
     "Commands for language models: write texts, and tell how surprising texts are; and for text "
@@ -91,15 +91,9 @@ def load_pipeline(model: str, gpu_id: int = -1) -> Language:
     """
     if gpu_id >= 0:
         require_gpu(gpu_id)
-    try:
-        return load_model(model)
-    except (OSError, ValueError, TypeError, KeyError, ImportError, AttributeError) as error:
-        # What a damaged or foreign folder may raise. Messages of this package say all themselves;
-        # those of spaCy span several lines.
-        if str(error).startswith("[spacy-rnn "):
-            raise
-        reason = " ".join(f"{error}".split()).rstrip(".") or type(error).__name__
-        raise ValueError(Errors.E054.format(name=model, reason=reason)) from error
+    return load_trained(
+        model, lambda reason: ValueError(Errors.E054.format(name=model, reason=reason))
+    )
 
 
 def find_component(

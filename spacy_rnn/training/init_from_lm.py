@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Tuple, Union, cast
 
 from spacy.language import Language
-from spacy.util import load_model
 from thinc.api import Model
 
 from ..errors import Errors
@@ -14,6 +13,7 @@ from ..models.lm_parts import is_backward, parts, vocabulary_of
 from ..models.lm_reader import set_reader_vocabulary
 from ..models.lm_tok2vec import readers_of
 from ..models.vocabulary import Vocabulary
+from .trained import load_trained
 
 PathT = Union[str, Path]
 FACTORY = "rnn_lm"
@@ -68,14 +68,15 @@ def load_language_model(path: PathT, source: Optional[str] = None) -> Model[Any,
     path (Union[str, Path]): Folder or name of a pipeline.
     source (Optional[str]): Name of the component, if there are several.
     RETURNS (Model): `spacy-rnn.LanguageModel.v1`, with weights.
-    RAISES (ValueError): E098 if there is none.
+    RAISES (ValueError): E098 if there is none, or it cannot be loaded.
     """
     advice = "Give the folder that `spacy train` wrote, such as training/lm/model-best."
-    try:
-        nlp = load_model(path)
-    except (OSError, ImportError) as e:
-        reason = str(e).splitlines()[0]
-        raise ValueError(Errors.E098.format(path=path, reason=reason, advice=advice)) from e
+    nlp = load_trained(
+        path,
+        lambda reason: ValueError(
+            Errors.E098.format(path=path, reason=f"{reason}.", advice=advice)
+        ),
+    )
     names = [name for name in nlp.pipe_names if nlp.get_pipe_meta(name).factory == FACTORY]
     if source is not None:
         names = [name for name in names if name == source]

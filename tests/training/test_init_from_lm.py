@@ -1,5 +1,6 @@
 """Components that begin from a trained language model: what is loaded, and what is refused."""
 
+import shutil
 import warnings
 from pathlib import Path
 from typing import Any, Dict, List
@@ -370,3 +371,26 @@ def test_wrong_names_and_paths_are_explained(paths: Dict[str, Path], tmp_path: P
     plain.initialize(lambda: examples(plain))
     with pytest.raises(ValueError, match="E096"):
         init_from_lm(forward=paths["forward"])(plain)
+
+
+def test_what_is_no_pipeline_or_a_broken_one_is_explained(
+    paths: Dict[str, Path], tmp_path: Path
+) -> None:
+    nlp = classifier("forward")
+    nlp.initialize(lambda: examples(nlp))
+    shutil.copytree(paths["forward"], tmp_path / "meta")
+    (tmp_path / "meta" / "meta.json").write_text("{", encoding="utf8")
+    config = (paths["forward"] / "config.cfg").read_text(encoding="utf8")
+    broken = {
+        "config": "no section",
+        "factory": config.replace('factory = "rnn_lm"', 'factory = "rnn_ml"'),
+        "architecture": config.replace("spacy-rnn.LanguageModel.v1", "spacy-rnn.NoModel.v1"),
+    }
+    for name, text in broken.items():
+        shutil.copytree(paths["forward"], tmp_path / name)
+        (tmp_path / name / "config.cfg").write_text(text, encoding="utf8")
+    for path in ("numpy", "spacy", "spacy_rnn", *(tmp_path / n for n in ("meta", *broken))):
+        with pytest.raises(ValueError, match="E098") as found:
+            init_from_lm(forward=path)(nlp)
+        assert f"from {path}: " in str(found.value)
+        assert "\n" not in str(found.value)
