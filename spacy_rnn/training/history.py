@@ -1,5 +1,6 @@
 """How a training of `fit` went."""
 
+import math
 from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -46,8 +47,12 @@ class History:
         return self.dev_accuracies[self.best_epoch - 1] if self.dev_accuracies else None
 
     def to_dict(self) -> Dict[str, Any]:
-        """RETURNS (Dict[str, Any]): All of it, to be written as JSON."""
-        return asdict(self)
+        """RETURNS (Dict[str, Any]): All of it, to be written as JSON; None stands for a loss that
+        is not finite, which JSON has no number for."""
+        found = asdict(self)
+        for name in ("losses", "dev_losses"):
+            found[name] = [loss if math.isfinite(loss) else None for loss in found[name]]
+        return found
 
     def draw(self, path: Optional[Union[str, Path]] = None) -> Any:
         """Draw the losses by epoch. Needs the extra `viz`.

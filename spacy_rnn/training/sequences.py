@@ -1,5 +1,6 @@
 """Sequences of vectors and what is known of them: read, checked, and cut into batches."""
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Iterator, List, Optional, Sequence, Tuple, Union, cast
@@ -114,8 +115,9 @@ def read_sequences(name: str, X: SequencesT) -> List[Floats2d]:
         if sequences and x.shape[1] != sequences[0].shape[1]:
             found = f"of width {x.shape[1]}, where {name}[0] has {sequences[0].shape[1]}"
             raise _unreadable(name, where, found)
-        _check_finite(name, i, x)
-        sequences.append(get_array_module(x).ascontiguousarray(x, dtype="float32"))
+        single = _single(x)
+        _check_finite(name, i, x, single)
+        sequences.append(single)
     return sequences
 
 
@@ -133,12 +135,19 @@ def _unreadable(name: str, where: str, found: str, advice: str = "") -> ValueErr
     return ValueError(message.rstrip())
 
 
-def _check_finite(name: str, i: int, x: Any) -> None:
+def _single(x: Any) -> Any:
+    """RETURNS (ArrayXd): The numbers in single precision; infinite if it has no room for them."""
+    with numpy.errstate(over="ignore"):
+        return get_array_module(x).ascontiguousarray(x, dtype="float32")
+
+
+def _check_finite(name: str, i: int, x: Any, single: Any) -> None:
     xp: Any = get_array_module(x)
-    if x.dtype.kind != "f" or bool(xp.isfinite(x).all()):
+    if bool(xp.isfinite(single).all()):
         return
-    step, column = (int(places[0]) for places in xp.nonzero(~xp.isfinite(x)))
-    found = repr(float(x[step, column]))
+    step, column = (int(places[0]) for places in xp.nonzero(~xp.isfinite(single)))
+    number = float(x[step, column])
+    found = f"{number!r}{', too large for single precision,' if math.isfinite(number) else ''}"
     raise ValueError(Errors.E162.format(name=name, i=i, found=found, step=step, column=column))
 
 
@@ -181,13 +190,17 @@ def _check_answers(name: str, Y: Any, loss: Loss) -> Any:
         raise _unusable(name, loss, f"answers of the shape {Y.shape}", "one row for each")
     xp: Any = get_array_module(Y)
     if not loss.of_classes:
-        if kind == "f" and bool(xp.isinf(Y).any()):
-            raise _unusable(name, loss, "an infinite number", "numbers, or NaN where none is known")
+        values = _single(Y)
+        if kind == "f" and bool(xp.isinf(values).any()):
+            number = float(Y[xp.isinf(values)][0])
+            is_large = f"{number!r}, which is too large for single precision"
+            found = is_large if math.isfinite(number) else "an infinite number"
+            raise _unusable(name, loss, found, "numbers, or NaN where none is known")
         if not count_known(Y):
             raise _unusable(name, loss, "NaN alone, so no answer is known", "at least one number")
         if loss.n_outputs is None and kind != "f":
             return Y  # of which only the function knows what it is
-        return xp.ascontiguousarray(Y.reshape((len(Y), -1)), dtype="float32")
+        return values.reshape((len(Y), -1))
     if Y.ndim == 1:
         if kind == "f":
             raise _unusable(name, loss, f"numbers of the type {Y.dtype}", f"integers. {NAMES}")

@@ -5,6 +5,7 @@ import sys
 
 import numpy
 import pytest
+import srsly
 from numpy.testing import assert_allclose, assert_array_equal
 from thinc.api import Adam as ThincAdam
 from thinc.api import Linear, PyTorchWrapper, Ragged, Softmax, chain, with_array
@@ -348,6 +349,12 @@ def test_the_history_can_be_drawn_and_written(data, tmp_path):
     assert [line.get_label() for line in figure.axes[0].lines][:2] == ["train", "dev"]
     assert history.to_dict()["losses"] == history.losses
     assert history.seconds > 0.0
+
+
+def test_a_history_with_a_loss_that_is_not_finite_is_written_as_json():
+    history = spacy_rnn.training.History(losses=[1.0, numpy.nan], dev_losses=[numpy.inf, 0.5])
+    found = srsly.json_loads(srsly.json_dumps(history.to_dict()))
+    assert (found["losses"], found["dev_losses"]) == ([1.0, None], [None, 0.5])
 
 
 def test_without_matplotlib_the_command_to_install_it_is_named(monkeypatch):

@@ -59,6 +59,20 @@ def test_numbers_that_are_not_finite(value):
         predict(model, broken)
 
 
+@pytest.mark.filterwarnings("error")
+def test_numbers_that_single_precision_has_no_room_for():
+    large = [x.astype("float64") for x in X]
+    large[2][1, 0] = -1e300
+    match = r"E162.*sequence 2 has -1e\+300, too large for single precision, at step 1, column 0"
+    assert_refused(match, X=large)
+    model = classifier(GRU(3), 2)
+    model.initialize(X=X)
+    with pytest.raises(ValueError, match=match):
+        predict(model, large)
+    match = r"E165.*mse.*Y.*1e\+300, which is too large for single precision"
+    assert_refused(match, Y=[0.0, 1e300, numpy.nan], loss="mse")
+
+
 @pytest.mark.parametrize(
     ("answers", "match"),
     [
