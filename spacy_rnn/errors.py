@@ -1,5 +1,6 @@
 """Coded messages: what was found, what was expected, what to do about it."""
 
+from numbers import Integral, Real
 from typing import Any
 
 
@@ -507,6 +508,20 @@ class Errors(metaclass=_WithCodes):
 def number_error(what: str, expected: str, found: Any) -> ValueError:
     """RETURNS (ValueError): The error for an argument outside its range."""
     return ValueError(Errors.E011.format(what=what, expected=expected, found=repr(found)))
+
+
+def is_whole(value: Any, least: int = 1) -> bool:
+    """RETURNS (bool): Whether a value is a whole number, and at least so large."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
+
+
+def check_rate(what: str, value: Any) -> None:
+    """Raise an error unless a value can be the rate of a dropout.
+
+    RAISES (ValueError): E011.
+    """
+    if not isinstance(value, Real) or not 0.0 <= float(value) < 1.0:
+        raise number_error(what, "at least 0 and less than 1", value)
 
 
 class Warnings(metaclass=_WithCodes):

@@ -10,7 +10,7 @@ import numpy
 from thinc.api import Model, Optimizer, fix_random_seed, set_dropout_rate
 from thinc.types import Floats2d, Ragged
 
-from ..errors import Errors, number_error
+from ..errors import Errors, check_rate, is_whole, number_error
 from .fit_checks import check_model, initialize
 from .gradients import output_gradient
 from .history import History
@@ -31,6 +31,8 @@ from .steps import StepStats, finish_update
 
 # The most rows that are computed at a time for a prediction, unless one sequence has more.
 MAX_ROWS = 16384
+# The largest seed that NumPy takes.
+MAX_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Settings:
     dropout (Optional[float]): Is set as the dropout rate of all layers that have one; None leaves
         the rates that they were built with.
     seed (int): What is drawn depends on it: first weights, dropout, the order of the sequences.
+        From 0 to 2**32 - 1.
     progress (bool): Whether a bar is shown where a training takes more than two seconds, on
         standard error, if that is a terminal.
     """
@@ -60,10 +63,12 @@ class Settings:
             value = getattr(self, name)
             if value is None and name == "patience":
                 continue
-            if not isinstance(value, (int, numpy.integer)) or value < 1:
-                raise number_error(name, "a number, at least 1", value)
-        if self.dropout is not None and not 0.0 <= self.dropout < 1.0:
-            raise number_error("dropout", "None, or at least 0 and less than 1", self.dropout)
+            if not is_whole(value):
+                raise number_error(name, "a whole number, at least 1", value)
+        if not is_whole(self.seed, 0) or self.seed > MAX_SEED:
+            raise number_error("seed", f"a whole number from 0 to {MAX_SEED}", self.seed)
+        if self.dropout is not None:
+            check_rate("dropout", self.dropout)
 
 
 def fit(

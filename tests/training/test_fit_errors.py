@@ -153,9 +153,18 @@ def test_a_width_that_only_the_loss_could_know():
 
 @pytest.mark.parametrize(
     "values",
-    [{"epochs": 0}, {"batch_size": 0}, {"batch_size": 1.5}, {"patience": 0}, {"dropout": 1.0}],
+    [
+        {"epochs": 0},
+        {"epochs": None},
+        {"batch_size": 0},
+        {"batch_size": 1.5},
+        {"patience": 0},
+        *({"dropout": rate} for rate in (1.0, -0.1, numpy.nan, "x", [0.1])),
+        *({"seed": seed} for seed in (-1, "a", None, 1.5, True, 2**32, 2**40)),
+    ],
 )
 def test_settings_out_of_range(values):
+    assert Settings(seed=2**32 - 1, dropout=0, epochs=numpy.int64(2)).seed == 2**32 - 1
     with pytest.raises(ValueError, match=f"E011.*{next(iter(values))}"):
         Settings(**values)
     with pytest.raises(ValueError, match=r"E011.*batch_size"):
