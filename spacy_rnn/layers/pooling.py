@@ -33,10 +33,10 @@ def pool(
     RAISES (ValueError): For an unknown way of pooling, or none.
     """
     expected = ", ".join(_POOLINGS)
-    if not pooling:
+    if not isinstance(pooling, (list, tuple)) or not pooling:
         raise number_error("pooling", f"a list of at least one of {expected}", pooling)
     for how in pooling:
-        if how not in _POOLINGS:
+        if not isinstance(how, str) or how not in _POOLINGS:
             raise ValueError(Errors.E009.format(what="pooling", found=how, expected=expected))
     return Model(
         "pool",

@@ -1,6 +1,7 @@
 """Which quantiles a model forecasts, and a loss is of."""
 
-from typing import Sequence
+from numbers import Real
+from typing import Any, Iterable, Sequence
 
 from ..errors import number_error
 
@@ -10,6 +11,8 @@ def check_quantiles(quantiles: Sequence[float]) -> None:
 
     RAISES (ValueError): E011.
     """
-    found = list(quantiles)
-    if not found or sorted(set(found)) != found or not 0.0 < found[0] <= found[-1] < 1.0:
-        raise number_error("quantiles", "rising numbers between 0 and 1", found)
+    found: Any = list(quantiles) if isinstance(quantiles, Iterable) else quantiles
+    is_list = isinstance(found, list) and bool(found) and all(isinstance(q, Real) for q in found)
+    if not is_list or sorted(set(found)) != found or not 0.0 < found[0] <= found[-1] < 1.0:
+        found = quantiles if isinstance(quantiles, str) else found
+        raise number_error("quantiles", "a list of rising numbers between 0 and 1", found)

@@ -1,11 +1,11 @@
 """Whole models over sequences of vectors: an encoder, and what makes its states an answer."""
 
-from typing import Any, List, Optional, Sequence
+from typing import Any, List, Optional, Sequence, cast
 
 from thinc.api import Dropout, Linear, Model, Softmax, chain, with_array
 from thinc.types import Floats2d
 
-from ..errors import Errors, number_error
+from ..errors import Errors, check_rate, is_whole, number_error
 from ..layers.list2ragged import list2ragged
 from ..layers.pooling import pool
 from ..layers.quantiles import check_quantiles
@@ -32,10 +32,11 @@ def classifier(
     dropout (float): Rate on the pooled states. Recommended: 0 to 0.5.
     RETURNS (Model[List[Floats2d], Floats2d]): (n_steps, nI) for each sequence -> (n_seqs,
         n_classes) probabilities. It takes a Ragged as well.
-    RAISES (ValueError): E009 for an unknown way of pooling, E011 for none; E004 for two directions
-        whose widths were not given.
+    RAISES (ValueError): E009 for an unknown way of pooling, E011 for none, and for another argument
+        out of its range; E004 for two directions whose widths were not given.
     """
-    pooled = pool(list(pooling), reverse_from=_first_reversed_column(encoder))
+    _check_head(n_classes, dropout)
+    pooled = pool(cast(List[str], pooling), reverse_from=_first_reversed_column(encoder))
     head: Model[Floats2d, Floats2d] = chain(Dropout(dropout), Softmax(n_classes))
     model: Model[Any, Floats2d] = chain(list2ragged(), encoder, pooled, head)
     return model
@@ -51,7 +52,9 @@ def tagger(
     dropout (float): Rate on the states. Recommended: 0 to 0.5.
     RETURNS (Model[List[Floats2d], List[Floats2d]]): (n_steps, nI) -> (n_steps, n_classes)
         probabilities for each sequence. It takes a Ragged as well, and returns one then.
+    RAISES (ValueError): E011 for an argument out of its range.
     """
+    _check_head(n_classes, dropout)
     head: Model[Floats2d, Floats2d] = chain(Dropout(dropout), Softmax(n_classes))
     return with_ragged(chain(encoder, with_array(head)))
 
@@ -78,16 +81,28 @@ def forecaster(
     RETURNS (Model[List[Floats2d], List[Floats2d]]): (n_steps, nI) -> (n_steps, horizon *
         n_quantiles) for each sequence, with the quantiles of one value side by side:
         `Y.reshape((n_steps, horizon, n_quantiles))`. It takes a Ragged as well, and returns one.
-    RAISES (ValueError): E168 for an encoder of two directions.
+    RAISES (ValueError): E168 for an encoder of two directions, E011 for another argument out of its
+        range.
     """
-    if horizon < 1:
-        raise number_error("horizon", "a number of steps, at least 1", horizon)
+    check_rate("dropout", dropout)
+    if not is_whole(horizon):
+        raise number_error("horizon", "a whole number of steps, at least 1", horizon)
     check_quantiles(quantiles)
     for node in encoder.walk():
         if node.attrs.get("bidirectional"):
             raise ValueError(Errors.E168.format(name=encoder.name))
     head: Model[Floats2d, Floats2d] = chain(Dropout(dropout), Linear(horizon * len(quantiles)))
     return with_ragged(chain(encoder, with_array(head)))
+
+
+def _check_head(n_classes: Optional[int], dropout: float) -> None:
+    """Raise an error for arguments out of their range.
+
+    RAISES (ValueError): E011.
+    """
+    check_rate("dropout", dropout)
+    if n_classes is not None and not is_whole(n_classes):
+        raise number_error("n_classes", "a whole number of at least 1, or None", n_classes)
 
 
 def _first_reversed_column(encoder: Model[Any, Any]) -> Optional[int]:

@@ -108,9 +108,13 @@ def fit(
         `Settings()`.
     RETURNS (History): Losses by epoch, and the best epoch.
     RAISES (ValueError): E160 to E165 for data that do not fit, E166 and E169 for a model that does
-        not fit them, E167 if the training breaks down, E011 for settings.
+        not fit them, E167 if the training breaks down, E011 for settings and the optimizer.
     """
     settings = Settings() if settings is None else settings
+    if not isinstance(settings, Settings):
+        raise number_error("settings", "Settings(...), or None", settings)
+    if optimizer is not None and not isinstance(optimizer, Optimizer):
+        raise number_error("optimizer", "an optimizer such as Adam(0.001), or None", optimizer)
     criterion = resolve_loss(loss)
     train = read_part(("X", "Y"), X, Y, criterion)
     dev = None
@@ -140,8 +144,8 @@ def predict(model: Model[Any, Any], X: SequencesT, batch_size: int = 128) -> Any
         nO), or a Ragged if X is one.
     RAISES (ValueError): E005, E160 or E162 for what are no sequences, E011 for the batch size.
     """
-    if batch_size < 1:
-        raise number_error("batch_size", "a number of sequences, at least 1", batch_size)
+    if not is_whole(batch_size):
+        raise number_error("batch_size", "a whole number of sequences, at least 1", batch_size)
     sequences = read_sequences("X", X)
     is_ragged = isinstance(X, Ragged)
     if not sequences:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from thinc.api import Ops, get_array_module, is_cupy_array
 from thinc.types import Floats2d, Floats3d, Ints1d, Ragged
 
-from ..errors import Errors
+from ..errors import Errors, number_error
 from ..layers.ragged import to_ragged
 from .losses import Loss
 
@@ -20,6 +20,7 @@ NAMES = (
     "Classes are numbers from 0 on. Names become numbers by: names, Y = numpy.unique(names, "
     "return_inverse=True)"
 )
+UNEQUAL = "a list of lists of unequal lengths"
 # Batches whose sequences are sorted by length together; more than that are mixed.
 N_SORTED = 8
 
@@ -70,7 +71,9 @@ def read_part(names: Tuple[str, str], X: SequencesT, Y: Any, loss: Loss) -> Part
     is_ragged = isinstance(X, Ragged)
     answers = _list_of_arrays(Y)
     if answers is None:
-        rows = numpy.asarray(Y) if not is_cupy_array(Y) else Y
+        rows = _array(Y)
+        if rows is None:
+            raise _unusable(y_name, loss, UNEQUAL, "an answer for each sequence, or lists of them")
         n_answers = len(rows) if rows.ndim else 0
     else:
         n_answers = len(answers)
@@ -104,7 +107,9 @@ def read_sequences(name: str, X: SequencesT) -> List[Floats2d]:
     sequences: List[Floats2d] = []
     for i, given in enumerate(X):
         where = f"{name}[{i}]"
-        x: Any = given if is_cupy_array(given) else numpy.asarray(given)
+        x = _array(given)
+        if x is None:
+            raise _unreadable(name, where, UNEQUAL)
         if x.dtype.kind not in "fiub":
             raise _unreadable(name, where, f"of the type {x.dtype}")
         if x.ndim != 2:
@@ -124,6 +129,8 @@ def read_sequences(name: str, X: SequencesT) -> List[Floats2d]:
 def _cut(X: Ragged) -> List[Floats2d]:
     """RETURNS (List[Floats2d]): The rows of each sequence."""
     lengths = [int(length) for length in X.lengths]
+    if min(lengths, default=0) < 0:
+        raise number_error("lengths", "numbers that are not negative", min(lengths))
     if sum(lengths) != len(X.dataXd):
         raise ValueError(Errors.E005.format(rows=len(X.dataXd), total=sum(lengths)))
     ends = numpy.cumsum([0, *lengths])
@@ -159,20 +166,31 @@ def _list_of_arrays(Y: Any) -> Optional[List[Any]]:
         return list(Y)
     if isinstance(Y, (list, tuple)) and len(Y) and all(hasattr(y, "__len__") for y in Y):
         is_text = any(isinstance(y, (str, bytes)) for y in Y)
-        return None if is_text else [y if is_cupy_array(y) else numpy.asarray(y) for y in Y]
+        return None if is_text else [_array(y) for y in Y]
     return None
+
+
+def _array(given: Any) -> Any:
+    """RETURNS (Optional[ArrayXd]): What was given as an array; None for lists of unequal length."""
+    if is_cupy_array(given):
+        return given
+    try:
+        return numpy.asarray(given)
+    except ValueError:
+        return None
 
 
 def _join_steps(names: Tuple[str, str], answers: List[Any], lengths: IntsT) -> Any:
     """RETURNS (ArrayXd): (n_rows,) or (n_rows, width) The answers of all steps."""
     # An empty list says nothing of the type and the width of answers.
-    said = [y for y in answers if y.shape != (0,)]
+    said = [y for y in answers if y is not None and y.shape != (0,)]
     width = said[0].shape[1:] if said else ()
     for i, (y, n_steps) in enumerate(zip(answers, lengths)):
-        is_none = not n_steps and y.shape == (0,)
-        if is_none or (y.ndim in (1, 2) and len(y) == n_steps and y.shape[1:] == width):
+        shape = None if y is None else y.shape
+        is_one_each = len(width) < 2 and shape == (n_steps, *width)
+        if is_one_each or (not n_steps and shape == (0,)):
             continue
-        found = f"an array of the shape {y.shape}"
+        found = UNEQUAL if y is None else f"an array of the shape {y.shape}"
         raise ValueError(
             Errors.E164.format(i=i, x=names[0], y=names[1], n_steps=n_steps, found=found)
         )

@@ -97,20 +97,43 @@ def test_a_forecaster_refuses_an_encoder_that_has_seen_the_future(encoder):
         forecaster(encoder(), 3)
 
 
-@pytest.mark.parametrize("quantiles", [[], [0.0, 0.5], [0.5, 1.0], [0.9, 0.1], [0.5, 0.5]])
+@pytest.mark.parametrize(
+    "quantiles", [[], [0.0, 0.5], [0.5, 1.0], [0.9, 0.1], [0.5, 0.5], 0.5, None, "abc"]
+)
 def test_quantiles_must_rise_between_0_and_1(quantiles):
     with pytest.raises(ValueError, match=r"E011.*quantiles"):
         forecaster(GRU(3), 3, quantiles=quantiles)
 
 
-def test_a_horizon_must_be_positive():
+@pytest.mark.parametrize("horizon", [0, 2.5, "a", None])
+def test_a_horizon_must_be_a_positive_whole_number(horizon):
     with pytest.raises(ValueError, match=r"E011.*horizon"):
-        forecaster(GRU(3), 0)
+        forecaster(GRU(3), horizon)
+
+
+@pytest.mark.parametrize("n_classes", [0, -1, 2.5, "a"])
+@pytest.mark.parametrize("make", [classifier, tagger])
+def test_a_number_of_classes_must_be_positive_and_whole(make, n_classes):
+    with pytest.raises(ValueError, match=r"E011.*n_classes"):
+        make(GRU(3), n_classes)
+
+
+@pytest.mark.parametrize("dropout", [2.0, 1.0, -0.1, "a", None])
+@pytest.mark.parametrize("make", [classifier, tagger, forecaster])
+def test_a_dropout_must_be_a_rate(make, dropout):
+    with pytest.raises(ValueError, match=r"E011.*dropout"):
+        make(GRU(3), 3, dropout=dropout)
 
 
 def test_a_way_of_pooling_must_be_known():
     with pytest.raises(ValueError, match=r"E009.*first"):
         classifier(LSTM(3), pooling=["first"])
+
+
+@pytest.mark.parametrize("pooling", ["last", [], None])
+def test_ways_of_pooling_must_be_a_list(pooling):
+    with pytest.raises(ValueError, match=r"E011.*pooling must be a list of at least one of last"):
+        classifier(LSTM(3), pooling=pooling)
 
 
 def test_dropout_falls_on_the_states(Xs):

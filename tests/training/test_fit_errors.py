@@ -41,6 +41,8 @@ def assert_refused(match, X=X, Y=Y, model=None, **options):
         ([], r"E161.*X has no sequence"),
         ([numpy.ones((0, 2)), numpy.ones((0, 2))], r"E161.*X has 2 sequences without a step"),
         (Ragged(numpy.ones((3, 2)), numpy.asarray([1, 1], "i")), "E005"),
+        (Ragged(numpy.ones((3, 2)), numpy.asarray([4, -1], "i")), "E011.*lengths.*got -1"),
+        ([[[1.0, 2.0], [3.0]]], r"E160.*X\[0\] is a list of lists of unequal lengths"),
     ],
 )
 def test_what_are_no_sequences(given, match):
@@ -84,6 +86,8 @@ def test_numbers_that_single_precision_has_no_room_for():
         ([STEPS[0], [], []], r"E164.*Sequence 2 of X has 2 steps.*shape \(0,\)"),
         ([[], [], []], r"E164.*Sequence 0 of X has 3 steps.*shape \(0,\)"),
         ([STEPS[0], 1 * [0], STEPS[2]], r"E164.*Sequence 1 of X has 0 steps.*shape \(1,\)"),
+        ([[0, 0, 0], [], [[0, 1], [0]]], "E164.*Sequence 2.*lists of unequal lengths"),
+        ([0, [0, 1], 1], "E165.*with Y: found a list of lists of unequal lengths"),
         (["a", "b", "a"], "E165.*cross_entropy.*Y.*type <U1.*numpy.unique"),
         ([0.0, 1.0, 1.0], "E165.*float64.*integers"),
         ([0, -1, 1], "E165.*the class -1"),
@@ -167,5 +171,16 @@ def test_settings_out_of_range(values):
     assert Settings(seed=2**32 - 1, dropout=0, epochs=numpy.int64(2)).seed == 2**32 - 1
     with pytest.raises(ValueError, match=f"E011.*{next(iter(values))}"):
         Settings(**values)
+
+
+@pytest.mark.parametrize("batch_size", [0, 1.5, "a", None])
+def test_a_batch_size_out_of_range(batch_size):
     with pytest.raises(ValueError, match=r"E011.*batch_size"):
-        predict(classifier(GRU(3)), X, batch_size=0)
+        predict(classifier(GRU(3)), X, batch_size=batch_size)
+
+
+@pytest.mark.parametrize("options", [{"optimizer": "adam"}, {"settings": {"epochs": 3}}])
+def test_what_is_no_optimizer_and_what_are_no_settings(options):
+    name, value = next(iter(options.items()))
+    with pytest.raises(ValueError, match=f"E011.*{name} must be.*got {value!r}"):
+        fit(classifier(GRU(3)), X, Y, **options)

@@ -102,5 +102,6 @@ def test_other_losses_are_errors():
         resolve_loss("hinge")
     with pytest.raises(ValueError, match=r"E011.*loss"):
         resolve_loss(0.5)
-    with pytest.raises(ValueError, match=r"E011.*quantiles"):
-        quantile_loss([0.5, 0.1])
+    for quantiles in ([0.5, 0.1], [], 0.5, None, "abc", [0.1, "a"], [[0.1], [0.5]]):
+        with pytest.raises(ValueError, match=r"E011.*quantiles must be a list of rising numbers"):
+            quantile_loss(quantiles)
