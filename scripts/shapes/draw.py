@@ -9,6 +9,8 @@ from typing import Any, List, NamedTuple
 import typer
 from wasabi import msg
 
+from spacy_rnn.training.history import write_figure
+
 IN, STATE, OUT, LINE = "#9ecae1", "#d9d9d9", "#a1d99b", "#444444"
 BOX = 0.62
 
@@ -58,7 +60,7 @@ def main(path: Path = typer.Argument(Path("docs/shapes.png"), help="The .png fil
         axes.text(-0.9, y, text, ha="right", va="center", size=9, bbox=dict(fc=color, ec="none"))
     axes.set(xlim=(-1.9, width - 1.9), ylim=(-1.1, height - 1.1), aspect="equal")
     axes.axis("off")
-    figure.savefig(path)
+    write_figure(figure, path)
     msg.good(f"Wrote {path}")
 
 

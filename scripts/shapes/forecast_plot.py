@@ -5,6 +5,8 @@ from typing import Any, Dict, List
 
 import numpy
 
+from spacy_rnn.training.history import write_figure
+
 SERIES, FORECAST, BAND = "#444444", "#1b7f5c", "#9fd3bf"
 COLORS = ("#c8553d", "#b8860b", FORECAST)
 
@@ -52,4 +54,4 @@ def draw(
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    write_figure(figure, path)

@@ -11,6 +11,7 @@ import draw
 def test_the_picture_is_drawn(tmp_path: Path) -> None:
     draw.main(tmp_path / "shapes.png")
     assert (tmp_path / "shapes.png").stat().st_size > 10_000
+    assert [path.name for path in tmp_path.iterdir()] == ["shapes.png"]
 
 
 def test_each_shape_is_what_its_title_says() -> None:

@@ -44,6 +44,7 @@ def test_the_months_to_come_are_forecast(data: Path, capsys: pytest.CaptureFixtu
     assert metrics["origins"] == ["1976-09", "1980-08"]
     assert 0.0 < metrics["coverage"] < 1.0
     assert output.with_suffix(".png").stat().st_size > 10_000
+    assert {path.name for path in output.parent.iterdir()} == {"forecast.json", "forecast.png"}
     assert "seasonal naive with drift" in capsys.readouterr().out
 
 

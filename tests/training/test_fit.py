@@ -351,6 +351,26 @@ def test_the_history_can_be_drawn_and_written(data, tmp_path):
     assert history.seconds > 0.0
 
 
+@pytest.mark.parametrize(
+    ("name", "written"), [("h.png", "h.png"), ("h.svg", "h.svg"), ("h", "h.png")]
+)
+def test_a_picture_is_written_whole_or_not_at_all(name, written, monkeypatch, tmp_path):
+    figures = pytest.importorskip("matplotlib.figure")
+    history = spacy_rnn.training.History(losses=[1.0, 0.5])
+    history.draw(str(tmp_path / name))
+    before = (tmp_path / written).read_bytes()
+    assert before.startswith(b"<?xml" if name == "h.svg" else b"\x89PNG")
+
+    def break_off(figure, path):
+        path.write_bytes(b"half")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(figures.Figure, "savefig", break_off)
+    with pytest.raises(OSError, match="No space left"):
+        history.draw(tmp_path / name)
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [(written, before)]
+
+
 def test_a_history_with_a_loss_that_is_not_finite_is_written_as_json():
     history = spacy_rnn.training.History(losses=[1.0, numpy.nan], dev_losses=[numpy.inf, 0.5])
     found = srsly.json_loads(srsly.json_dumps(history.to_dict()))
