@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Tuple, Union
 
 import numpy
+from spacy.tokens import Doc
 from thinc.api import Model
 
 from ..errors import Errors
@@ -88,6 +89,26 @@ def check_parameters(name: str, model: Model[Any, Any]) -> None:
                         name=name, path="its model file", reason=f"'{param}' is {value.dtype}"
                     )
                 )
+
+
+def check_doc(doc: Any) -> None:
+    """Raise an error unless what is given as a doc is one."""
+    if not isinstance(doc, Doc):
+        found = f"an object of type {type(doc).__name__}"
+        raise ValueError(
+            Errors.E011.format(what="doc", expected="a Doc, such as nlp(text)", found=found)
+        )
+
+
+def check_weights(name: str, model: Model[Any, Any]) -> None:
+    """Raise an error if a model has neither been initialized nor loaded.
+
+    name (str): Name of the component.
+    model (Model): Its model.
+    """
+    params = [node.has_param(param) for node in model.walk() for param in node.param_names]
+    if params and not any(params):
+        raise ValueError(Errors.E024.format(name=name))
 
 
 def structure(model: Model[Any, Any]) -> List[Tuple[str, Any]]:

@@ -11,6 +11,7 @@ from thinc.api import to_numpy
 
 from ..calibration import Predictions, to_logits
 from ..errors import Errors
+from .loading import check_doc, check_weights
 
 TruthT = Tuple[List[float], List[bool]]
 
@@ -37,9 +38,11 @@ def collect(nlp: Language, name: str, docs: Iterable[Doc], source: str) -> Colle
         `spacy evaluate` does it: tokenized anew, unless it is not known where spaces were.
     source (str): Where they are from, for messages.
     RETURNS (Collected): The predictions.
-    RAISES (ValueError): E112 if no text has labels of the component, E114 for cats that do not fit.
+    RAISES (ValueError): E112 if no text has labels of the component, E114 for cats that do not fit,
+        E011 for what is no doc, E024 if the classifier has no weights.
     """
     pipe = cast(Any, nlp.get_pipe(name))
+    check_weights(name, pipe.model)
     exclusive = not isinstance(pipe, MultiLabel_TextCategorizer)
     later = nlp.pipe_names[nlp.pipe_names.index(name) :]
     others: Dict[str, None] = {}
@@ -48,6 +51,7 @@ def collect(nlp: Language, name: str, docs: Iterable[Doc], source: str) -> Colle
     def labelled() -> Iterable[Tuple[Doc, TruthT]]:
         nonlocal n_unlabelled
         for i, doc in enumerate(docs, start=1):
+            check_doc(doc)
             truth = _find_truth(doc.cats, name, pipe.labels, exclusive, i)
             if truth is None:
                 n_unlabelled += 1

@@ -42,8 +42,10 @@ from .explain import explain
 from .explanation import Explanation
 from .loading import (
     check_digest,
+    check_doc,
     check_parameters,
     check_structure,
+    check_weights,
     explain_damage,
     file_digest,
     structure,
@@ -170,8 +172,11 @@ class CrossEntropyTextcat(TextCategorizer):
         RETURNS (Explanation): One number a token, in logits, as they are before they are divided
             by the temperature.
         RAISES (ValueError): E080 to E083 if the label is not there or the model cannot be
-            explained, E009 or E011 for another wrong argument.
+            explained, E009 or E011 for another wrong argument, E024 if there are no weights.
         """
+        check_doc(doc)
+        if self.labels:
+            check_weights(self.name, self.model)
         if label is None and self.labels:
             label = self.labels[int(self.predict([doc])[0].argmax())]
         if label not in self.labels:

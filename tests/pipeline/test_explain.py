@@ -23,6 +23,7 @@ from spacy_rnn.models.textcat import TextCatRNN, logit_shares
 from spacy_rnn.models.vocabulary import Vocabulary
 from spacy_rnn.pipeline.explain import label_weights
 from spacy_rnn.pipeline.path_integral import MIN_STEPS, integrate
+from spacy_rnn.pipeline.predictions import collect
 
 TRAIN = [
     ("I like this film very much", "POSITIVE"),
@@ -471,6 +472,27 @@ def test_a_component_without_labels_cannot_be_explained():
     textcat = nlp.add_pipe("rnn_textcat")
     with pytest.raises(ValueError, match=r"spacy-rnn E082.*\(none\)"):
         textcat.explain(nlp.make_doc("some text"))
+
+
+@pytest.mark.parametrize("factory", FACTORIES)
+def test_what_is_no_doc_or_has_no_weights_is_refused(factory: str) -> None:
+    nlp = make(factory, n_updates=0)
+    textcat: Any = nlp.get_pipe("textcat")
+    for wrong in ("a text", None, nlp.make_doc("a b c")[0:2], ["a"]):
+        for label in (None, "POSITIVE"):
+            with pytest.raises(ValueError, match=r"spacy-rnn E011.*doc must be a Doc"):
+                textcat.explain(wrong, label=label)
+        with pytest.raises(ValueError, match=r"spacy-rnn E011.*doc must be a Doc"):
+            collect(nlp, "textcat", [wrong], "a list")
+    bare = spacy.blank("en")
+    textcat = bare.add_pipe(factory, name="textcat")
+    for name in LABELS:
+        textcat.add_label(name)
+    for label in (None, "POSITIVE"):
+        with pytest.raises(ValueError, match=r"spacy-rnn E024.*'textcat'"):
+            textcat.explain(bare.make_doc("text"), label=label)
+    with pytest.raises(ValueError, match=r"spacy-rnn E024.*'textcat'"):
+        collect(bare, "textcat", [bare.make_doc("text")], "a list")
 
 
 # The integral
