@@ -10,6 +10,7 @@ from spacy.tokens import Doc
 from thinc.api import Model
 
 from ..errors import Errors
+from ..layers.attention import KINDS
 from ..layers.recurrent import CELLS
 from ..models import ngrams
 
@@ -39,7 +40,13 @@ _CHOICES = (
     "backward",
     "cutoffs",
     "factor",
+    "network_share",
+    "scale",
+    "ngram_size",
+    "copy",
 )
+# Likewise, where the config calls them otherwise.
+_RENAMED = {"always_frozen": "frozen"}
 
 
 @contextlib.contextmanager
@@ -115,9 +122,13 @@ def structure(model: Model[Any, Any]) -> List[Tuple[str, Any]]:
     """RETURNS (List[Tuple[str, Any]]): The choices of the config that the shapes of the parameters
     do not show: the cell of each layer, how vectors are pooled, whether labels exclude each other.
     """
-    return [
-        (key, node.attrs[key]) for node in model.walk() for key in _CHOICES if key in node.attrs
-    ]
+    found: List[Tuple[str, Any]] = []
+    for node in model.walk():
+        found += [(key, node.attrs[key]) for key in _CHOICES if key in node.attrs]
+        found += [(name, node.attrs[key]) for key, name in _RENAMED.items() if key in node.attrs]
+        # Its parameters are those of its kind, and loading leaves those of the other one.
+        found += [("attention", kind) for kind in KINDS if node.name == f"{kind}_attention"]
+    return found
 
 
 def check_structure(name: str, before: List[Tuple[str, Any]], after: List[Tuple[str, Any]]) -> None:

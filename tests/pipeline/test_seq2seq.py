@@ -347,6 +347,23 @@ def test_a_file_of_another_model_is_an_error() -> None:
         make(model={"width": 16}).from_bytes(nlp.to_bytes())
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"copy": True}, {"copy": False}),
+        ({"attention": "additive"}, {"attention": "multiplicative"}),
+    ],
+)
+def test_a_model_of_another_choice_is_an_error(one: Any, other: Any) -> None:
+    for saved, settings in ((one, other), (other, one)):
+        nlp, new = make(model=saved), make(model=settings)
+        nlp.initialize(lambda nlp=nlp: examples(nlp))  # type: ignore[misc]
+        data = nlp.get_pipe("rnn_seq2seq").to_bytes()
+        with pytest.raises(ValueError, match=f"E019.*'{next(iter(one))}'"):
+            new.get_pipe("rnn_seq2seq").from_bytes(data)
+        make(model=saved).get_pipe("rnn_seq2seq").from_bytes(data)
+
+
 def test_several_processes_write_the_same() -> None:
     nlp = make()
     train(nlp, examples(nlp))

@@ -343,6 +343,9 @@ def test_a_pipeline_loaded_with_another_depth_is_an_error(tmp_path):
         ("tok2vec.encode", "cell", "elman"),
         ("", "pooling", ["mean", "max", "last"]),
         ("", "exclusive_classes", False),
+        ("", "network_share", 1.0),
+        ("linear_model", "scale", 1.0),
+        ("linear_model", "ngram_size", 1),
     ],
 )
 def test_a_pipeline_loaded_with_another_choice_is_an_error(block, key, value, tmp_path):

@@ -394,3 +394,11 @@ def test_what_is_no_pipeline_or_a_broken_one_is_explained(
             init_from_lm(forward=path)(nlp)
         assert f"from {path}: " in str(found.value)
         assert "\n" not in str(found.value)
+
+
+def test_loading_does_not_unfreeze_in_silence(paths: Dict[str, Path], tmp_path: Path) -> None:
+    nlp = initialize(classifier("forward"), forward=paths["forward"])
+    nlp.to_disk(tmp_path)
+    spacy.load(tmp_path)
+    with pytest.raises(ValueError, match=r"E019.*'frozen' is False.*True"):
+        spacy.load(tmp_path, config={"components.textcat.model.tok2vec.frozen": True})
