@@ -35,8 +35,8 @@ def main(
     ),
     width: Annotated[int, typer.Option(help="Width of the decoder")] = 256,
     epochs: Annotated[int, typer.Option(help="How often all images are learned from")] = 60,
-    seeds: Annotated[int, typer.Option(help="How many trainings")] = 3,
-    limit: Annotated[int, typer.Option(help="Only so many images; 0 for all")] = 0,
+    seeds: Annotated[int, typer.Option(min=1, help="How many trainings")] = 3,
+    limit: Annotated[int, typer.Option(min=0, help="Only so many images; 0 for all")] = 0,
 ) -> None:
     """Train on vectors of pixels and names, and compare with logistic regression on the pixels,
     whose answers are a class."""

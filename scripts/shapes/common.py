@@ -21,3 +21,14 @@ def report(output: Path, metrics: Dict[str, Any], rows: List[List[str]], header:
     srsly.write_json(partial, metrics)
     partial.replace(output)
     msg.good(f"Wrote {output}")
+
+
+def check_files(paths: List[Path], command: str) -> None:
+    """End with a message, unless all files are there.
+
+    paths (List[Path]): The files that are to be read.
+    command (str): What makes them.
+    """
+    for path in paths:
+        if not path.is_file():
+            msg.fail(f"There is no file {path}", f"Name another one, or run: {command}", exits=1)

@@ -12,6 +12,7 @@ from common import report
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
+from wasabi import msg
 
 from spacy_rnn.models import RNNEncoder, classifier
 from spacy_rnn.training import Settings, fit, predict
@@ -20,6 +21,8 @@ from spacy_rnn.training.optimizers import Adam
 # The split is the same for all seeds of the training.
 SPLIT_SEED = 0
 N_CLASSES = 10
+# The fewest images that have some of each digit for each part.
+LEAST = 100
 WITHOUT_RECURRENT_WEIGHTS = ("qrnn", "mingru")
 
 
@@ -30,8 +33,8 @@ def main(
     cell: Annotated[str, typer.Option(help="lstm, gru, elman, qrnn or mingru")] = "gru",
     width: Annotated[int, typer.Option(help="Width of the encoder")] = 128,
     epochs: Annotated[int, typer.Option(help="At most")] = 100,
-    seeds: Annotated[int, typer.Option(help="How many trainings")] = 3,
-    limit: Annotated[int, typer.Option(help="Only so many images; 0 for all")] = 0,
+    seeds: Annotated[int, typer.Option(min=1, help="How many trainings")] = 3,
+    limit: Annotated[int, typer.Option(min=0, help="Only so many images; 0 for all")] = 0,
 ) -> None:
     """Train on rows of digits, and compare with logistic regression on the pixels."""
     parts = read(limit)
@@ -51,6 +54,8 @@ def main(
 def read(limit: int = 0) -> Dict[str, Any]:
     """RETURNS (Dict[str, Tuple]): For train, dev and test, images as 8 steps of 8 pixels from 0 to
     1, (n_images, 8, 8), and their classes: 60, 15 and 25 percent, with as many of each digit."""
+    if 0 < limit < LEAST:
+        msg.fail(f"{limit} images are too few for three parts", f"--limit {LEAST} or more", exits=1)
     X, Y = load_digits(return_X_y=True)
     X, Y = (X / 16.0).reshape((-1, 8, 8)), Y.astype("int64")
     if limit:

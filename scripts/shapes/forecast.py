@@ -10,7 +10,7 @@ from typing import Annotated, Any, Dict, List
 import numpy
 import typer
 from co2 import FIRST, HORIZON, YEAR, ahead, growth, inputs, last_year, read
-from common import report
+from common import check_files, report
 from forecast_plot import draw
 from intervals import coverage, widen
 
@@ -30,12 +30,13 @@ def main(
     output: Annotated[Path, typer.Option(help="Where to write the figures, and a .png")] = Path(
         "metrics/forecast.json"
     ),
-    n_test: Annotated[int, typer.Option(help="Months at the end to forecast from")] = 120,
+    n_test: Annotated[int, typer.Option(min=1, help="Months at the end to forecast from")] = 120,
     n_dev: Annotated[int, typer.Option(help="Months before those, for early stopping")] = 60,
     width: Annotated[int, typer.Option(help="Width of the encoder")] = 32,
-    seeds: Annotated[int, typer.Option(help="How many trainings")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, help="How many trainings")] = 3,
 ) -> None:
     """Forecast from each of the last months in turn, and compare with two naive forecasts."""
+    check_files([data], "python scripts/series.py co2")
     months, values = read(data)
     test = len(values) - HORIZON - n_test
     origins = numpy.arange(test, test + n_test)

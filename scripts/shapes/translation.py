@@ -14,7 +14,7 @@ import spacy
 import srsly
 import typer
 import word_table
-from common import report
+from common import check_files, report
 from sacrebleu import corpus_bleu, corpus_chrf
 from spacy.language import Language
 from wasabi import msg
@@ -36,10 +36,9 @@ def main(
     limit: Annotated[int, typer.Option(help="Only so many pairs of each part; 0 for all")] = 0,
 ) -> None:
     """Choose the penalties of the search on dev, and score the test part."""
-    parts = {
-        part: list(srsly.read_jsonl(corpus / f"{part}.jsonl"))[: limit or None]
-        for part in ("train", "dev", "test")
-    }
+    files = {part: corpus / f"{part}.jsonl" for part in ("train", "dev", "test")}
+    check_files(list(files.values()), "python scripts/pairs.py translation corpus/translation")
+    parts = {part: list(srsly.read_jsonl(path))[: limit or None] for part, path in files.items()}
     nlp = spacy.load(model)
     tried = parts["dev"][:N_TRIED]
     dev = {

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Dict, List
 import numpy
 import srsly
 import typer
-from common import report
+from common import check_files, report
 from sklearn.model_selection import StratifiedKFold
 from vowel_baselines import DataT, logistic_regression, nearest_neighbour
 
@@ -31,10 +31,12 @@ def main(
     width: Annotated[int, typer.Option(help="Width of the encoder")] = 128,
     epochs: Annotated[int, typer.Option(help="Found by cross-validation of train")] = 40,
     folds: Annotated[int, typer.Option(help="Folds of the cross-validation")] = 5,
-    seeds: Annotated[int, typer.Option(help="How many trainings")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, help="How many trainings")] = 3,
 ) -> None:
     """Train on the published training part, and compare with two other classifiers."""
-    train, test = read(data / "train.jsonl"), read(data / "test.jsonl")
+    files = [data / "train.jsonl", data / "test.jsonl"]
+    check_files(files, "python scripts/series.py vowels")
+    train, test = map(read, files)
     settings = [Settings(epochs=epochs, batch_size=16, seed=seed) for seed in range(seeds)]
     tests = [accuracy(train, test, width, entry) for entry in settings]
     metrics: Dict[str, Any] = {

@@ -96,3 +96,14 @@ def test_a_tiny_network_learns_verses_and_is_scored(
     assert all(pair["target"] in printed for pair in verses[:6])
     nlp = spacy.load(tmp_path / "out" / "model-best")
     assert nlp(verses[0]["text"])._.seq2seq == verses[0]["target"]
+
+
+def test_files_that_are_missing_are_named(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    for part in ("train", "test"):
+        srsly.write_jsonl(tmp_path / f"{part}.jsonl", [])
+    with pytest.raises(SystemExit, match="1"):
+        translation.main("no-model", tmp_path)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "There is no file" in printed
+    assert "dev.jsonl" in printed
+    assert "scripts/pairs.py translation" in printed
