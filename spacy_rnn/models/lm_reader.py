@@ -57,16 +57,25 @@ def lm_reader(language_model: Model[InT, Any], frozen: bool) -> Model[InT, OutT]
     )
 
 
+class SampleVocabulary(Vocabulary):
+    """Learned from the sample of an initialization, so another initialization may replace it. What
+    is saved and loaded is an ordinary one."""
+
+
 def init(model: Model[InT, OutT], X: Any = None, Y: Any = None) -> None:
     """Keep the weights of a language model, if they have been loaded. Else begin anew, with the
-    words of the sample."""
+    words of the sample, unless the vocabulary was given or loaded."""
     if model.attrs["has_language_model"]:
         return
     vocabulary = vocabulary_of(model)
-    if not vocabulary.units:
-        learned = Vocabulary.learn(vocabulary.kind, X or [], min_freq=1, attr=vocabulary.attr)
+    if not vocabulary.units or (X and isinstance(vocabulary, SampleVocabulary)):
+        learned = SampleVocabulary.learn(vocabulary.kind, X or [], min_freq=1, attr=vocabulary.attr)
         set_reader_vocabulary(model, learned)
     model.layers[0].initialize()
+    embedding = embedding_of(model)
+    if embedding.has_grad("E"):
+        # Of the number of units before, where there were others.
+        embedding.set_grad("E", model.ops.xp.zeros_like(embedding.get_param("E")))
 
 
 def set_reader_vocabulary(model: Model[InT, OutT], vocabulary: Vocabulary) -> None:

@@ -216,6 +216,31 @@ def test_bytes_round_trip_with_the_vocabulary(docs: List[Doc]) -> None:
         numpy.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize("unit", ["word", "char"])
+def test_without_a_language_model_another_sample_gives_other_units(
+    unit: str, docs: List[Doc]
+) -> None:
+    tokenizer = spacy.blank("en").tokenizer
+    others = [tokenizer("x y z xx yy zz k l m n o p q r s t")]
+    model = LanguageModelTok2Vec(LanguageModel(width=5, unit=unit))
+    reader = next(readers_of(model))
+    model.initialize(X=docs)
+    with pytest.warns(UserWarning, match="W090"):
+        _, backprop = model.begin_update(docs)
+    backprop(model.predict(docs))
+    data = model.to_bytes()
+    model.initialize(X=others)
+    assert set(reader.attrs["vocabulary"].units) == set(learn(unit, others).units)
+    _, backprop = model.begin_update(others)
+    backprop(model.predict(others))
+    model.finish_update(Adam(0.01))
+    # What was loaded stays, as it does where a language model was.
+    model = LanguageModelTok2Vec(LanguageModel(width=5, unit=unit)).from_bytes(data)
+    reader = next(readers_of(model))
+    model.initialize(X=others)
+    assert set(reader.attrs["vocabulary"].units) == set(learn(unit, docs).units)
+
+
 def test_a_copy_reads_the_same(docs: List[Doc]) -> None:
     model = make(docs)
     for found, expected in zip(model.copy().predict(docs), model.predict(docs)):
