@@ -10,6 +10,8 @@ from thinc.api import Model
 from thinc.types import Floats2d
 
 from ..errors import Errors
+from .lm_parts import vocabulary_of
+from .lm_tok2vec import readers_of
 
 # Words that differ in whatever a token may be embedded by: letters, prefix, suffix, shape, length.
 WORDS = ["river", "The", "1984", "!", "unbelievably", "iPhone", "x-ray", "USA", "café", "3.14"]
@@ -64,7 +66,7 @@ def n_directions(tok2vec: Model[List[Doc], List[Floats2d]], vocab: Vocab) -> Tup
 def _changes(tok2vec: Model[Any, Any], vocab: Vocab) -> Tuple[Any, float]:
     """RETURNS (Tuple[Floats3d, float]): (n_words, n_words, width) For each token that is replaced,
     by how much each vector changes at the most, and the largest value of any vector."""
-    words = _words(vocab)
+    words = _words(vocab, tok2vec)
     text = [words[i % len(words)] for i in range(N_WORDS)]
     docs = [Doc(vocab, words=text)]
     for place in range(N_WORDS):
@@ -82,11 +84,16 @@ def _changes(tok2vec: Model[Any, Any], vocab: Vocab) -> Tuple[Any, float]:
     return moved, float(numpy.nanmax(numpy.abs(Y[0]), initial=0.0))
 
 
-def _words(vocab: Vocab) -> List[str]:
-    """RETURNS (List[str]): Some words; those of the word vectors, if there are any, come first, as
-    a tok2vec may know no others."""
+def _words(vocab: Vocab, tok2vec: Model[Any, Any]) -> List[str]:
+    """RETURNS (List[str]): Some words; those of a language model within and of the word vectors, if
+    there are any, come first, as a tok2vec may know no others."""
+    units: List[str] = []
+    for reader in readers_of(tok2vec):
+        # In front of a word of subwords there may be a space.
+        texts = (unit.strip() for unit in vocabulary_of(reader).units)
+        units += islice((text for text in texts if text), N_WORDS)
     known = [vocab.strings[key] for key in islice(vocab.vectors.keys(), 4) if key in vocab.strings]
-    return list(dict.fromkeys([*(word for word in known if word), *WORDS]))
+    return list(dict.fromkeys([*units, *(word for word in known if word), *WORDS]))
 
 
 def _first(is_changed: Any, *, after: bool) -> Optional[Tuple[int, int]]:

@@ -12,6 +12,8 @@ from thinc.api import Model, chain, list2array, ragged2list
 
 from spacy_rnn.models import HashEmbed, RNNEncoder
 from spacy_rnn.models.causality import n_directions
+from spacy_rnn.models.language_model import LanguageModel
+from spacy_rnn.models.lm_tok2vec import LanguageModelTok2Vec
 
 from ..layers.cells import ENCODER_CELLS
 
@@ -140,6 +142,21 @@ def test_a_tok2vec_of_word_vectors_alone_may_predict() -> None:
     model = architecture("spacy.Tok2Vec.v2")(embed, RNNEncoder("lstm", 8, 1))
     model.initialize(X=[nlp("one two")])
     assert n_directions(model, nlp.vocab) == (2, 8)
+
+
+@pytest.mark.parametrize("unit", ["word", "char"])
+def test_a_language_model_is_tried_by_units_that_it_knows(unit: str) -> None:
+    nlp = spacy.blank("en")
+    docs = [nlp("уж небо осенью дышало"), nlp("уж реже солнышко блистало")]
+    for backward, expected in ((False, (1, 8)), (True, None)):
+        lm = LanguageModel(width=8, unit=unit, backward=backward)
+        model = LanguageModelTok2Vec(**{"backward" if backward else "forward": lm})
+        model.initialize(X=docs)
+        if expected is not None:
+            assert n_directions(model, nlp.vocab) == expected
+        else:
+            with pytest.raises(ValueError, match="E100"):
+                n_directions(model, nlp.vocab)
 
 
 def test_vectors_that_do_not_depend_on_their_tokens_are_refused() -> None:
