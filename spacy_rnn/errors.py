@@ -157,8 +157,8 @@ class Errors(metaclass=_WithCodes):
         "make it again."
     )
     E037 = (
-        "Found no text in {path}. Expected at least one document that is not blank and has "
-        "min_length = {min_length} tokens or more. Check the path, or lower min_length."
+        "Found no text in {path}. Expected at least one document that is not blank{long_enough}. "
+        "{advice}"
     )
     E040 = (
         "The setting {what} of the optimizer {name} must be {expected}, but got {found}. Correct "
@@ -503,6 +503,16 @@ class Errors(metaclass=_WithCodes):
         "Lower {setting} in [initialize.components.{name}], or give more data."
     )
     E172 = "'{name}' expected {expected}, but {where} has {found}. {advice}"
+
+
+def no_text_error(path: Any, min_length: int = 0) -> ValueError:
+    """RETURNS (ValueError): The error for a corpus or an input without text; its advice is about
+    min_length only where there is such a setting, and it leaves something out."""
+    long_enough, advice = "", "Check the path."
+    if min_length > 0:
+        long_enough = f" and has min_length = {min_length} tokens or more"
+        advice = "Check the path, or lower min_length."
+    return ValueError(Errors.E037.format(path=path, long_enough=long_enough, advice=advice))
 
 
 def number_error(what: str, expected: str, found: Any) -> ValueError:

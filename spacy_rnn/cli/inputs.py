@@ -9,7 +9,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from ..errors import Errors
+from ..errors import Errors, no_text_error
 from ..training.corpora import PER, Text, read_docs, read_json_texts, read_texts
 from ..training.files import find_files, kind_of, read_lines, read_whole
 from .common import hint
@@ -108,7 +108,7 @@ def read_sources(
                 yield source
         if is_empty:
             shown = ", ".join(STDIN_NAME if name == STDIN else name for name in names)
-            raise ValueError(Errors.E037.format(path=shown, min_length=0))
+            raise no_text_error(shown)
 
     return read()
 

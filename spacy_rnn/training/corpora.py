@@ -22,7 +22,7 @@ from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 from spacy.vocab import Vocab
 
-from ..errors import Errors, number_error
+from ..errors import Errors, no_text_error, number_error
 from .doc_tokens import Tokens
 from .files import PathT, find_files, kind_of, open_file, read_lines, read_whole
 
@@ -102,7 +102,7 @@ def TextCorpus(
                     if n_examples == limit:
                         return
         if not n_examples:
-            raise ValueError(Errors.E037.format(path=path, min_length=min_length))
+            raise no_text_error(path, min_length)
 
     return corpus
 

@@ -8,7 +8,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from ..errors import Errors, number_error
+from ..errors import Errors, no_text_error, number_error
 from .corpora import read_records, shown_keys, text_at, tokenize
 from .files import find_files, kind_of, open_file
 
@@ -65,7 +65,7 @@ def PairCorpus(
                     if n_examples == limit:
                         return
         if not n_examples:
-            raise ValueError(Errors.E037.format(path=path, min_length=0))
+            raise no_text_error(path)
 
     return corpus
 

@@ -166,6 +166,15 @@ def test_errors_are_told_without_a_traceback(folder, arguments, code):
     assert f"spacy-rnn {code}" in " ".join(result.stderr.split())
 
 
+def test_input_without_text_is_refused_without_advice_on_a_setting_of_corpora(folder, tmp_path):
+    (tmp_path / "empty.txt").write_text("\n", encoding="utf8")
+    result = invoke(folder / "one", tmp_path / "empty.txt")
+    assert result.exit_code == 1
+    assert "spacy-rnn E037" in " ".join(result.stderr.split())
+    assert "Check the path." in " ".join(result.stderr.split())
+    assert "min_length" not in result.stderr
+
+
 def test_messages_name_the_kind_of_component(folder):
     told = " ".join(invoke(folder / "none", stdin="text").stderr.split())
     assert "has no text classifier" in told
