@@ -146,7 +146,7 @@ class Errors(metaclass=_WithCodes):
     )
     E034 = (
         "No text at {where}: found {found}, expected an object with a string at '{key}'. If the "
-        "text stands at another key, set text_key to it."
+        "text stands at another key, set {setting} to it."
     )
     E035 = (
         "No label at {where}: found {found}, expected at '{key}' a string, or an object of labels "

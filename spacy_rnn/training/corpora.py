@@ -171,14 +171,15 @@ def read_records(file: IO[bytes], name: PathT) -> Iterator[Tuple[Any, str]]:
         yield record, where
 
 
-def text_at(record: Any, key: str, where: str) -> str:
-    """RETURNS (str): The text at a key of a record.
+def text_at(record: Any, key: str, where: str, setting: str = "text_key") -> str:
+    """RETURNS (str): The text at a key of a record, which the user has set by `setting`.
 
     RAISES (ValueError): E034 if there is none, E033 if it is none that a doc can have.
     """
     text = record.get(key) if isinstance(record, dict) else None
     if not isinstance(text, str):
-        raise ValueError(Errors.E034.format(where=where, key=key, found=shown_keys(record)))
+        found = shown_keys(record)
+        raise ValueError(Errors.E034.format(where=where, key=key, found=found, setting=setting))
     try:
         text.encode("utf8")
     except UnicodeEncodeError as error:

@@ -83,7 +83,7 @@ def _text_of(record: Any, key: str, where: str, may_miss: bool) -> str:
 
 def _target_of(record: Any, key: str, where: str) -> Optional[str]:
     is_none = isinstance(record, dict) and key in record and record[key] is None
-    return None if is_none else text_at(record, key, where)
+    return None if is_none else text_at(record, key, where, "target_key")
 
 
 def _vector_of(record: Any, key: str, where: str) -> numpy.ndarray:

@@ -58,9 +58,9 @@ def test_vectors_are_in_both_docs(tmp_path: Path) -> None:
     [
         ("{", {}, "E033.*line 1"),
         ("[1]", {}, "E034.*line 1.*list"),
-        ('{"target": "x"}', {}, "E034.*'target'.*'text'"),
+        ('{"target": "x"}', {}, "E034.*'target'.*'text'.*set text_key"),
         ('{"text": 1, "target": "x"}', {}, "E034.*'text'"),
-        ('{"text": "x"}', {}, "E034.*'target'"),
+        ('{"text": "x"}', {}, "E034.*'target'.*set target_key"),
         (r'{"text": "\ud800", "target": "x"}', {}, "E033.*surrogate"),
         (r'{"text": "x", "target": "\udfff"}', {}, "E033.*surrogate"),
         ("3", {"vector_key": "v"}, "E034|E151"),
