@@ -1,6 +1,5 @@
 """Coded messages: what was found, what was expected, what to do about it."""
 
-from numbers import Integral, Real
 from typing import Any
 
 
@@ -496,7 +495,7 @@ class Errors(metaclass=_WithCodes):
     E170 = (
         "A gradient of '{param}' has the shape {found}, the weights {expected}: they were replaced "
         "after the gradient had been taken. Initialize or load by the component, which begins anew "
-        "with gradients too, or call renew_gradients of spacy_rnn.training.gradients."
+        "with gradients too, or call renew_gradients of spacy_rnn.layers.gradients."
     )
     E171 = (
         "'{name}' found pairs, but no unit in them occurs as often as {setting} = {min_freq} asks. "
@@ -505,33 +504,9 @@ class Errors(metaclass=_WithCodes):
     E172 = "'{name}' expected {expected}, but {where} has {found}. {advice}"
 
 
-def no_text_error(path: Any, min_length: int = 0) -> ValueError:
-    """RETURNS (ValueError): The error for a corpus or an input without text; its advice is about
-    min_length only where there is such a setting, and it leaves something out."""
-    long_enough, advice = "", "Check the path."
-    if min_length > 0:
-        long_enough = f" and has min_length = {min_length} tokens or more"
-        advice = "Check the path, or lower min_length."
-    return ValueError(Errors.E037.format(path=path, long_enough=long_enough, advice=advice))
-
-
 def number_error(what: str, expected: str, found: Any) -> ValueError:
     """RETURNS (ValueError): The error for an argument outside its range."""
     return ValueError(Errors.E011.format(what=what, expected=expected, found=repr(found)))
-
-
-def is_whole(value: Any, least: int = 1) -> bool:
-    """RETURNS (bool): Whether a value is a whole number, and at least so large."""
-    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
-
-
-def check_rate(what: str, value: Any) -> None:
-    """Raise an error unless a value can be the rate of a dropout.
-
-    RAISES (ValueError): E011.
-    """
-    if not isinstance(value, Real) or not 0.0 <= float(value) < 1.0:
-        raise number_error(what, "at least 0 and less than 1", value)
 
 
 class Warnings(metaclass=_WithCodes):

@@ -9,6 +9,7 @@ from typing import Any, Iterable, List, NamedTuple, Optional, Sequence, Tuple, U
 import numpy
 from spacy.tokens import Doc
 
+from .checks import is_number, is_whole
 from .errors import Errors, number_error
 from .pipeline.surprisal import BACKWARD, N_UNITS, perplexity, surprisals_of
 from .visualize_attribution import attribution
@@ -70,23 +71,15 @@ def surprisal(
     RAISES (ValueError): If a doc has no surprisals, if its alternatives do not fit, or for a number
         out of its range.
     """
-    if not _is_whole(n_alternatives) or n_alternatives < 0:
+    if not is_whole(n_alternatives, 0):
         raise number_error("n_alternatives", "0 or a positive number", n_alternatives)
-    if max_bits is not None and not (_is_number(max_bits) and 0 < max_bits < math.inf):
+    if max_bits is not None and not (is_number(max_bits) and 0 < max_bits < math.inf):
         raise number_error("max_bits", "a positive number, or None", max_bits)
     docs = [docs] if isinstance(docs, Doc) else _as_list(docs)
     items = [_make_item(i, doc, lm, n_alternatives) for i, doc in enumerate(docs)]
     html = _fragment(items, _find_max_bits(items) if max_bits is None else float(max_bits))
     title = str(items[0].doc.user_data.get("title") or "") if items else ""
     return deliver(html, title or "Surprisal", page=page, jupyter=jupyter)
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, (int, numpy.integer)) and not isinstance(value, bool)
-
-
-def _is_number(value: Any) -> bool:
-    return _is_whole(value) or isinstance(value, (float, numpy.floating))
 
 
 def _as_list(docs: Any) -> List[Doc]:

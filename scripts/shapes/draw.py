@@ -9,7 +9,7 @@ from typing import Any, List, NamedTuple
 import typer
 from wasabi import msg
 
-from spacy_rnn.training.history import write_figure
+from spacy_rnn.figures import write_figure
 
 IN, STATE, OUT, LINE = "#9ecae1", "#d9d9d9", "#a1d99b", "#444444"
 BOX = 0.62

@@ -5,7 +5,7 @@ from typing import Any, Dict, List
 
 import numpy
 
-from spacy_rnn.training.history import write_figure
+from spacy_rnn.figures import write_figure
 
 SERIES, FORECAST, BAND = "#444444", "#1b7f5c", "#9fd3bf"
 COLORS = ("#c8553d", "#b8860b", FORECAST)

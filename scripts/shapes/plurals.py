@@ -23,6 +23,9 @@ from sklearn.metrics import accuracy_score, recall_score
 from sklearn.model_selection import cross_val_predict
 from wasabi import msg
 
+# The logarithm of a rank beyond that of the last of GloVe's 400,000 words.
+UNKNOWN_RANK = 14.0
+
 
 def main(
     corpus: Annotated[Path, typer.Argument(help="With train.jsonl and test.jsonl", exists=True)],
@@ -42,7 +45,7 @@ def main(
     sure = cross_val_predict(model, X, lacks_train, cv=5, method="decision_function")
     guessed = {"letters": model.fit(X, lacks_train).predict(Y)}
     msg.info("Learning from vectors")
-    table = Table(vectors)
+    table = NounVectors(vectors)
     endings = TruncatedSVD(50, random_state=0).fit(X)
     known = [table.features(train), sure[:, None], endings.transform(X)]
     asked = [table.features(test), model.decision_function(Y)[:, None], endings.transform(Y)]
@@ -73,7 +76,7 @@ def bounded(nouns: List[str]) -> List[str]:
     return [f"^{noun}$" for noun in nouns]
 
 
-class Table:
+class NounVectors:
     """Word vectors, by frequency, as those of GloVe are.
 
     path (Path): A pipeline.
@@ -84,14 +87,14 @@ class Table:
         self.unknown = self.vectors.data.mean(axis=0)
 
     def features(self, nouns: List[str]) -> Any:
-        """RETURNS (Floats2d): (n, nO) For each noun and its regular plural: how rare it is, and its
-        vector; and whether the noun is a name."""
+        """RETURNS (Floats2d): (n, 3 + 2 * width) For each noun whether it is a name; and for it and
+        its regular plural the logarithm of its rank by frequency, and its vector."""
         rows = []
         for noun in nouns:
             row = [float(noun != noun.lower())]
             for word in (noun.lower(), inflect("NNS", noun.lower())):
                 place = self.vectors.find(key=word)
-                row += [numpy.log(place + 2) if place >= 0 else 14.0]
+                row += [numpy.log(place + 2) if place >= 0 else UNKNOWN_RANK]
                 row += list(self.vectors.data[place] if place >= 0 else self.unknown)
             rows.append(row)
         return numpy.asarray(rows)

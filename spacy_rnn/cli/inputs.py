@@ -9,8 +9,8 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from ..errors import Errors, no_text_error
-from ..training.corpora import PER, Text, read_docs, read_json_texts, read_texts
+from ..errors import Errors
+from ..training.corpora import PER, Text, no_text_error, read_docs, read_json_texts, read_texts
 from ..training.files import find_files, kind_of, read_lines, read_whole
 from .common import hint
 

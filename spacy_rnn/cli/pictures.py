@@ -1,11 +1,10 @@
 """Pictures that a command writes, by matplotlib."""
 
-import os
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from ..errors import Errors
+from ..figures import write_figure
 from ..visualize_calibration import check_viz
 from .surprisal import check_page
 
@@ -34,14 +33,9 @@ def write_picture(path: Path, figure: Any) -> None:
     figure (Figure): A figure of matplotlib.
     RAISES (ValueError): E059 if it cannot be written.
     """
-    data = BytesIO()
-    figure.savefig(data, format=path.suffix.lower().lstrip("."))
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        part.write_bytes(data.getvalue())
-        os.replace(part, path)
+        write_figure(figure, path)
     except OSError as error:
-        part.unlink(missing_ok=True)
         advice = "Name a file in a folder that you may write to."
         raise _not_writable(path, str(error.strerror), advice) from error
 

@@ -7,7 +7,8 @@ from thinc.api import Model, glorot_uniform_init
 from thinc.types import Floats1d, Floats2d, Ints1d
 
 from ..errors import Errors, number_error
-from .embedding import gradient_of, uniform
+from .embedding import uniform
+from .gradients import gradient_of
 from .softmax import (
     InT,
     OutT,

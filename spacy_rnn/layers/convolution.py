@@ -6,6 +6,7 @@ import numpy
 from thinc.api import Maxout, Model
 from thinc.types import Floats2d, Ragged
 
+from ..checks import check_rate
 from ..errors import Errors, number_error
 from .dropout import dropout_mask
 from .engines.workspace import recycler
@@ -47,8 +48,7 @@ def Convolution(
     RETURNS (Model[Ragged, Ragged]): (n_tokens, nI) -> (n_tokens, nI).
     RAISES (ValueError): For a window without neighbours, or a rate that is none.
     """
-    if not 0.0 <= dropout < 1.0:
-        raise number_error("dropout", "at least 0 and less than 1", dropout)
+    check_rate("dropout", dropout)
     if min(n_before, n_after) < 0 or n_before + n_after < 1:
         found = f"n_before={n_before} and n_after={n_after}"
         raise number_error("The window", "at least one row before or after its own", found)

@@ -6,10 +6,12 @@ import numpy
 from thinc.api import Model, Ops
 from thinc.types import Floats2d, Ints1d, Ragged
 
-from ..errors import Errors, number_error
+from ..checks import check_rate
+from ..errors import Errors
 from .dropout import configured_dropout, dropout_mask, is_active
 from .engines.workspace import recycler
 from .freezing import constant, is_frozen
+from .gradients import gradient_of
 from .ragged import SharedRows
 
 InT = Ragged
@@ -33,8 +35,7 @@ def Embedding(
         dropout rate is set, except that a rate of 0 turns it off.
     RETURNS (Model[Ragged, Ragged]): Numbers (n,) -> vectors (n, nO).
     """
-    if not 0.0 <= dropout < 1.0:
-        raise number_error("dropout", "at least 0 and less than 1", dropout)
+    check_rate("dropout", dropout)
     return Model(
         "embedding",
         forward,
@@ -88,14 +89,6 @@ def uniform(ops: Ops, shape: Tuple[int, ...]) -> Any:
     """RETURNS (FloatsXd): First values, from NumPy's global state as Thinc's initializers."""
     values: Any = numpy.random.uniform(-INIT_RANGE, INIT_RANGE, shape)
     return ops.asarray(values, dtype="float32")
-
-
-def gradient_of(model: Model[Any, Any], param: str) -> Any:
-    """RETURNS (FloatsXd): The gradient of a parameter, to be added to in place: `inc_grad` would
-    need an array as large as the table for a few rows."""
-    if not model.has_grad(param):
-        model.set_grad(param, model.ops.xp.zeros_like(model.get_param(param)))
-    return model.get_grad(param)
 
 
 def add_rows(ops: Ops, table: Floats2d, rows: Ints1d, values: Floats2d) -> None:

@@ -6,8 +6,8 @@ from thinc.api import Model
 from thinc.types import Floats2d
 
 from ..errors import Errors
-from .embedding import gradient_of
 from .engines.base import StateT
+from .gradients import gradient_of
 from .recurrent import CELLS
 from .state import StatesT, carrying_layers
 

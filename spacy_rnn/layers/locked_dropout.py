@@ -5,7 +5,7 @@ from typing import Callable, Tuple, cast
 from thinc.api import Model
 from thinc.types import Floats2d, Ragged
 
-from ..errors import number_error
+from ..checks import check_rate
 from .dropout import dropout_mask
 
 InT = Ragged
@@ -18,8 +18,7 @@ def locked_dropout(rate: float = 0.0) -> Model[InT, InT]:
     RETURNS (Model[Ragged, Ragged]): (n_tokens, width) -> (n_tokens, width).
     RAISES (ValueError): If the rate is not at least 0 and less than 1.
     """
-    if not 0.0 <= rate < 1.0:
-        raise number_error("dropout", "at least 0 and less than 1", rate)
+    check_rate("dropout", rate)
     return Model("locked_dropout", forward, attrs={"dropout_rate": rate})
 
 

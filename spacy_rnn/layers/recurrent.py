@@ -6,6 +6,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple, cast
 from thinc.api import Model
 from thinc.types import Floats2d, Ragged
 
+from ..checks import check_rate
 from ..errors import Errors, number_error
 from .dropout import configured_dropout, dropout_mask, is_active
 from .engines import get_engine
@@ -67,8 +68,7 @@ def recurrent_layer(
         dropout=dropout, recurrent_dropout=recurrent_dropout, weight_dropout=weight_dropout
     )
     for what, rate in rates.items():
-        if not 0.0 <= rate < 1.0:
-            raise number_error(what, "at least 0 and less than 1", rate)
+        check_rate(what, rate)
         if rate and cell.is_scan and what != "dropout":
             raise ValueError(Errors.E025.format(name=name, what=what, rate=rate))
     for what, width in (("nO", nO), ("nI", nI), ("window", window)):

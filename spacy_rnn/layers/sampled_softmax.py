@@ -7,7 +7,8 @@ from thinc.api import Model
 from thinc.types import Floats1d, Floats2d, Ints1d
 
 from ..errors import number_error
-from .embedding import add_rows, gradient_of
+from .embedding import add_rows
+from .gradients import gradient_of
 from .softmax import FullSoftmax, InT, OutT, block_gradient, init, output_layer, weights_of
 
 

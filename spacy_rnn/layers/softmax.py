@@ -13,8 +13,9 @@ from thinc.api import Model
 from thinc.types import Floats1d, Floats2d, Ints1d
 
 from ..errors import Errors
-from .embedding import gradient_of, uniform
+from .embedding import uniform
 from .engines.workspace import recycler, workspace
+from .gradients import gradient_of
 from .threads import get_num_threads, one_blas_thread, workers
 
 InT = Tuple[Floats2d, Ints1d]
@@ -134,6 +135,9 @@ def smoothed_gradient(
 
         sum_n weights_n -log p(targets_n | h_n) + spread_n mean_u -log p(u | h_n)
 
+    H (Floats2d): (n, nI) Hidden states.
+    targets (Ints1d): (n,) The units that follow.
+    weights (Floats1d): (n,) Of their losses in the sum.
     spread (Optional[Floats1d]): (n,) Of the mean over all units; None for zeros.
     RETURNS (Tuple[Floats1d, Floats2d]): (n,) The losses of the targets, not weighted, and (n, nI).
     """
@@ -227,8 +231,8 @@ def block_gradient(
     def work(rows: slice, slot: int) -> None:
         Hb = H[rows]
         logits = _logits(xp, Hb, W)
-        apart = None if spread is None else spread[rows]
-        _exponentiate(xp, logits, b, targets[rows], losses[rows], weights[rows], apart)
+        spread_here = None if spread is None else spread[rows]
+        _exponentiate(xp, logits, b, targets[rows], losses[rows], weights[rows], spread_here)
         xp.matmul(logits, W, out=dH[rows])
         part = recycler.empty(xp, W.shape, W.dtype)
         xp.matmul(logits.T, Hb, out=part)

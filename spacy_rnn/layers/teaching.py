@@ -7,8 +7,9 @@ from thinc.types import Floats1d
 
 from .decoder import DecoderT, Step, gate, known_units, log_probs, parts, start, step
 from .dropout import dropout_mask, is_active
-from .embedding import add_rows, gradient_of
+from .embedding import add_rows
 from .engines.summing import summed_gradients
+from .gradients import gradient_of
 from .memory import Memory
 from .softmax import loss, smoothed_gradient
 from .state import StatesT
@@ -254,7 +255,11 @@ def _copy_loss(
 ) -> Tuple[Any, Any, List[Any]]:
     """RETURNS (Tuple[Floats1d, Floats2d, List[Floats1d]]): The losses, the gradient of what the
     softmax read, and for each step that of the weights of the attention. Truth that is spread is
-    spread over what can be written: attention is for the true unit alone."""
+    spread over what can be written: attention is for the true unit alone.
+
+    weights (Floats1d): (n_units,) Of each loss, step by step.
+    spread (Optional[Floats1d]): (n_units,) Of the mean over all units of the softmax.
+    """
     xp, output = model.ops.xp, parts(model).output
     read = _joined(model, [found.read for found in steps])
     every: Any = model.ops.asarray1i(targets.all)

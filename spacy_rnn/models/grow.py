@@ -6,6 +6,7 @@ from thinc.api import Model
 
 from ..errors import Errors
 from ..layers.adaptive_softmax import check_vocabulary_size, cluster_bounds
+from ..layers.gradients import renew_gradients
 from .lm_parts import embedding_of, parts, set_vocabulary, vocabulary_of
 from .vocabulary import UNKNOWN, Vocabulary, match_units
 
@@ -47,8 +48,8 @@ def remap_rows(model: Model[Any, Any], old: Vocabulary, new: Vocabulary) -> None
     # With the least bias of all, new units take hardly anything from the others at first.
     least = float(output.get_param("b").min()) - 1.0
     _remap(output, "b", old, new, least)
-    _zero_gradients(embed)
-    _zero_gradients(output)
+    renew_gradients(embed)
+    renew_gradients(output)
 
 
 def _remap(
@@ -71,9 +72,3 @@ def _grow_last_cluster(output: Model[Any, Any], n_rows: int) -> None:
         xp = output.ops.xp
         rows = xp.repeat(table.mean(axis=0, keepdims=True), n_rows, axis=0)
         output.set_param(param, xp.concatenate([table, rows]))
-
-
-def _zero_gradients(node: Model[Any, Any]) -> None:
-    for param in node.param_names:
-        if node.has_grad(param):
-            node.set_grad(param, node.ops.xp.zeros_like(node.get_param(param)))

@@ -9,6 +9,7 @@ from thinc.types import Floats2d, Ragged
 
 from ..layers.embedding import add_rows
 from ..layers.freezing import constant, is_frozen
+from ..layers.gradients import renew_gradients
 from ..layers.ragged import to_list, to_ragged
 from ..layers.stack import stack
 from ..layers.state import run
@@ -72,10 +73,8 @@ def init(model: Model[InT, OutT], X: Any = None, Y: Any = None) -> None:
         learned = SampleVocabulary.learn(vocabulary.kind, X or [], min_freq=1, attr=vocabulary.attr)
         set_reader_vocabulary(model, learned)
     model.layers[0].initialize()
-    embedding = embedding_of(model)
-    if embedding.has_grad("E"):
-        # Of the number of units before, where there were others.
-        embedding.set_grad("E", model.ops.xp.zeros_like(embedding.get_param("E")))
+    # Here too, as this layer may be in a component of spaCy's.
+    renew_gradients(model)
 
 
 def set_reader_vocabulary(model: Model[InT, OutT], vocabulary: Vocabulary) -> None:

@@ -9,7 +9,8 @@ from thinc.api import Model, NumpyOps, to_numpy
 from thinc.types import Floats2d
 
 from ..errors import Errors, number_error
-from ..layers.embedding import add_rows, gradient_of
+from ..layers.embedding import add_rows
+from ..layers.gradients import gradient_of
 
 InT = List[Doc]
 OutT = Floats2d

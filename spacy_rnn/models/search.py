@@ -5,6 +5,7 @@ from typing import Any, Dict, List, NamedTuple, Tuple
 import numpy
 from thinc.api import Model
 
+from ..checks import is_whole
 from ..errors import number_error
 from ..layers.decoder import Standing, Step, log_probs, start, step
 from ..layers.memory import Memory
@@ -33,7 +34,7 @@ class Settings(NamedTuple):
 
         RAISES (ValueError): If a number is outside its range.
         """
-        if self.beam_width < 1:
+        if not is_whole(self.beam_width, 1):
             raise number_error("beam_width", "a positive number", self.beam_width)
         for what in ("length_penalty", "coverage_penalty"):
             if not 0.0 <= getattr(self, what) < numpy.inf:

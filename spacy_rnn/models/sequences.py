@@ -5,7 +5,8 @@ from typing import Any, List, Optional, Sequence, cast
 from thinc.api import Dropout, Linear, Model, Softmax, chain, with_array
 from thinc.types import Floats2d
 
-from ..errors import Errors, check_rate, is_whole, number_error
+from ..checks import check_rate, is_whole
+from ..errors import Errors, number_error
 from ..layers.list2ragged import list2ragged
 from ..layers.pooling import pool
 from ..layers.quantiles import check_quantiles
@@ -85,7 +86,7 @@ def forecaster(
         range.
     """
     check_rate("dropout", dropout)
-    if not is_whole(horizon):
+    if not is_whole(horizon, 1):
         raise number_error("horizon", "a whole number of steps, at least 1", horizon)
     check_quantiles(quantiles)
     for node in encoder.walk():
@@ -101,7 +102,7 @@ def _check_head(n_classes: Optional[int], dropout: float) -> None:
     RAISES (ValueError): E011.
     """
     check_rate("dropout", dropout)
-    if n_classes is not None and not is_whole(n_classes):
+    if n_classes is not None and not is_whole(n_classes, 1):
         raise number_error("n_classes", "a whole number of at least 1, or None", n_classes)
 
 

@@ -7,6 +7,7 @@ from spacy.attrs import LOWER, NORM, ORTH, intify_attr
 from thinc.api import Model
 from thinc.types import Ints2d
 
+from ..checks import check_rate
 from ..errors import number_error
 from ..layers.dropout import is_active
 
@@ -30,8 +31,7 @@ def word_dropout(rate: float, attrs: List[Union[int, str]]) -> Model[Ints2d, Int
     RAISES (ValueError): If the rate is no share, or if no column tells words.
     """
     columns = [i for i, attr in enumerate(attrs) if intify_attr(attr) in NAMES]
-    if not 0.0 <= rate < 1.0:
-        raise number_error("word_dropout", "at least 0.0 and less than 1.0", rate)
+    check_rate("word_dropout", rate)
     if not columns:
         expected = "0.0 where there is none of ORTH, NORM and LOWER in attrs"
         raise number_error("word_dropout", expected, rate)

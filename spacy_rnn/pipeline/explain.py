@@ -8,6 +8,7 @@ from thinc.api import Model, get_array_module, set_dropout_rate, to_numpy
 from thinc.layers.chain import forward as chain_forward
 from thinc.types import Floats1d, Floats2d
 
+from ..checks import is_whole
 from ..errors import Errors, number_error
 from ..layers.ops import without_blis
 from ..layers.ragged import to_list, to_ragged
@@ -55,8 +56,7 @@ def explain(
         raise ValueError(
             Errors.E009.format(what="method", found=method, expected=", ".join(METHODS))
         )
-    is_whole = isinstance(n_steps, (int, numpy.integer)) and not isinstance(n_steps, bool)
-    if not is_whole or n_steps < MIN_STEPS:
+    if not is_whole(n_steps, MIN_STEPS):
         raise number_error("n_steps", f"a whole number of at least {MIN_STEPS}", n_steps)
     if model.attrs.get("gradient_of") != "logits" or len(model.layers) not in (4, 5):
         raise ValueError(Errors.E081.format(name=name, found=f"a model '{model.name}'"))

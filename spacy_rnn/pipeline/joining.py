@@ -23,14 +23,13 @@ class Joiner:
         """RETURNS (str): The text that a unit adds; "" if it is part of a character."""
         return self.vocabulary.shown(unit)
 
-    def take(self, text: str, is_piece: bool = False) -> str:
+    def take(self, copied: bytes) -> str:
         """Go on with what is no unit of the vocabulary, as it was copied.
 
-        text (str): A unit of another vocabulary.
-        is_piece (bool): Whether that is one of subwords, whose letters stand for bytes.
+        copied (bytes): In UTF-8; of a subword maybe a part of a character alone.
         RETURNS (str): The text that it adds.
         """
-        return bytes_in(text).decode("utf8", "replace") if is_piece else text
+        return copied.decode("utf8", "replace")
 
     def copy(self) -> "Joiner":
         """RETURNS (Joiner): That stands where this one does."""
@@ -56,8 +55,8 @@ class WordJoiner(Joiner):
     def add(self, unit: int) -> str:
         return self._put(unit, self.vocabulary.shown(unit))
 
-    def take(self, text: str, is_piece: bool = False) -> str:
-        return self._put(UNKNOWN, super().take(text, is_piece).strip())
+    def take(self, copied: bytes) -> str:
+        return self._put(UNKNOWN, super().take(copied).strip())
 
     def _put(self, unit: int, text: str) -> str:
         is_open = unit - 2 in self._open
@@ -86,13 +85,10 @@ class SubwordJoiner(Joiner):
         self._skips_space = bool(len(prompt) and prompt[-1].whitespace_)
 
     def add(self, unit: int) -> str:
-        return self._put(bytes_in(self.vocabulary.shown(unit)))
+        return self.take(bytes_in(self.vocabulary.shown(unit)))
 
-    def take(self, text: str, is_piece: bool = False) -> str:
-        return self._put(bytes_in(text) if is_piece else text.encode("utf8"))
-
-    def _put(self, added: bytes) -> str:
-        self._bytes += added
+    def take(self, copied: bytes) -> str:
+        self._bytes += copied
         decoder = codecs.getincrementaldecoder("utf8")("replace")
         text = decoder.decode(self._bytes)
         self._bytes = decoder.getstate()[0]

@@ -28,6 +28,7 @@ from thinc.types import Floats1d
 from tqdm import tqdm
 
 from ..errors import Errors, Warnings
+from ..layers.gradients import renew_gradients
 from ..models.grow import grow_model
 from ..models.lm_parts import (
     embedding_of,
@@ -40,7 +41,7 @@ from ..models.reading import in_order, step, surprisals, turned
 from ..models.vocabulary import SPECIALS, Vocabulary
 from ..models.vocabulary_data import is_text
 from ..scorers import lm_score
-from ..training.gradients import count_parameters, renew_gradients
+from ..training.gradients import count_parameters
 from ..training.steps import StepStats, finish_update
 from ..training.unit_counts import UnitCounts
 from .condition import VECTOR, condition_state, learn_condition, vector_of

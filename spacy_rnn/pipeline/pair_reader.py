@@ -114,11 +114,12 @@ class PairReader(NamedTuple):
         except (TypeError, ValueError):
             found = repr(doc.user_data.get(VECTOR))[:60]
         else:
-            if len(vector) in (0, width) and numpy.isfinite(vector).all():
-                return vector
-            found = "numbers that are not finite"
-            if len(vector) != width:
+            if len(vector) not in (0, width):
                 found = f"one of {len(vector)}"
+            elif not numpy.isfinite(vector).all():
+                found = "numbers that are not finite"
+            else:
+                return vector
         raise ValueError(
             Errors.E172.format(
                 name=self.name,
@@ -133,17 +134,18 @@ class PairReader(NamedTuple):
         """RETURNS (Tuple[List, List[Ints1d]]): Sources and targets, of the examples with both; at
         the end of each target is the unit for that."""
         vocabulary: Vocabulary = self.model.attrs["vocabulary"]
-        read, present = self.encode_sources([self.annotated(example) for example in examples])
+        docs = [self.annotated(example) for example in examples]
+        read, present = self.encode_sources(docs)
         rest = iter(read)
         sources, targets = [], []
-        for example, is_there in zip(examples, present):
+        for example, doc, is_there in zip(examples, docs, present):
             source = next(rest) if is_there else None
             text = self.target(example)
             if source is None or text is None:
                 continue
             target = self.make_doc(text)
             if copies(self.model):
-                ids = target_units(self.model, target, self.source(self.annotated(example)))
+                ids = target_units(self.model, target, self.source(doc))
             else:
                 ids = vocabulary.encode(target).ids
             sources.append(source)

@@ -5,6 +5,7 @@ from typing import Any, List, NamedTuple, Optional, Sequence, Union
 
 import numpy
 
+from ..checks import is_number, is_whole
 from ..errors import number_error
 
 
@@ -52,13 +53,13 @@ def check_settings(
     """
     positive, natural = "a positive number", "0 or a positive number"
     checks = (
-        ("max_length", max_length, is_whole(max_length) and max_length > 0, positive),
+        ("max_length", max_length, is_whole(max_length, 1), positive),
         ("temperature", temperature, is_number(temperature) and 0 <= temperature < inf, natural),
-        ("top_k", top_k, is_whole(top_k) and top_k >= 0, natural),
+        ("top_k", top_k, is_whole(top_k, 0), natural),
         ("top_p", top_p, is_number(top_p) and 0 < top_p <= 1, "above 0 and at most 1"),
         ("min_p", min_p, is_number(min_p) and 0 <= min_p <= 1, "at least 0 and at most 1"),
-        ("beam_width", beam_width, is_whole(beam_width) and beam_width > 0, positive),
-        ("seed", seed, seed is None or (is_whole(seed) and seed >= 0), f"{natural}, or None"),
+        ("beam_width", beam_width, is_whole(beam_width, 1), positive),
+        ("seed", seed, seed is None or is_whole(seed, 0), f"{natural}, or None"),
     )
     for what, value, is_right, expected in checks:
         if not is_right:
@@ -72,16 +73,6 @@ def check_settings(
             "beam_width", "1 if temperature, top_k, top_p or min_p are given", beam_width
         )
     return Settings(max_length, temperature, top_k, top_p, min_p, beam_width, seed, stops)
-
-
-def is_number(value: Any) -> bool:
-    """RETURNS (bool): Whether it is a number: an integer or a float of Python or NumPy."""
-    return isinstance(value, (int, float, numpy.number)) and not isinstance(value, bool)
-
-
-def is_whole(value: Any) -> bool:
-    """RETURNS (bool): Whether it is an integer of Python or NumPy."""
-    return isinstance(value, (int, numpy.integer)) and not isinstance(value, bool)
 
 
 def generators(seed: Optional[int], n: int) -> List[numpy.random.Generator]:

@@ -7,7 +7,7 @@ import srsly
 from spacy import util
 from spacy.pipeline.trainable_pipe import TrainablePipe
 
-from ..training.gradients import renew_gradients
+from ..layers.gradients import renew_gradients
 from .loading import (
     check_digest,
     check_parameters,

@@ -1,7 +1,6 @@
 """`rnn_seq2seq`: an encoder and a decoder that turn a text, or a vector, into another text."""
 
 from functools import partial
-from numbers import Real
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple, cast
 
 import numpy
@@ -11,7 +10,9 @@ from spacy.training import Example, validate_examples
 from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer, set_dropout_rate
 
+from ..checks import check_rate, is_whole
 from ..errors import Errors, number_error
+from ..layers.gradients import renew_gradients
 from ..models.search import Found, Settings, search
 from ..models.seq2seq import (
     learn,
@@ -24,15 +25,16 @@ from ..models.seq2seq import (
 )
 from ..models.vocabulary import END, MIN_FREQ, UNKNOWN, Vocabulary
 from ..scorers import seq2seq_score
-from ..training.gradients import count_parameters, renew_gradients
+from ..training.gradients import count_parameters
 from ..training.pairs import TARGET, register_target
 from ..training.steps import StepStats, finish_update
 from ..training.unit_counts import UnitCounts
 from .condition import vector_of
 from .doc_maker import DocMaker
-from .joining import make_joiner
+from .joining import bytes_in, make_joiner
 from .pair_reader import PairReader
 from .saving import SavedPipe
+from .seq2seq_labels import read_labels
 from .source import unit_texts
 
 # For some ten thousand pairs of words to some hundred thousand: characters, and the attention that
@@ -65,8 +67,6 @@ SCORE_WEIGHTS: Dict[str, Optional[float]] = {
 }
 # Units, of sources and targets together, that are learned from in one go.
 MAX_UNITS = 2**14
-# What `label_data` has.
-LABEL_FIELDS = {"source": dict, "target": dict, "longest": list, "counts": list}
 # What is written at the most beyond what was the longest in training.
 SPARE = 10
 
@@ -141,8 +141,7 @@ class RNNSeq2Seq(SavedPipe):
     ) -> None:
         if max_length < 0:
             raise number_error("max_length", "0 or a positive number", max_length)
-        if not 0.0 <= label_smoothing < 1.0:
-            raise number_error("label_smoothing", "at least 0 and less than 1", label_smoothing)
+        check_rate("label_smoothing", label_smoothing)
         self.vocab = vocab
         self.model = model
         self.name = name
@@ -209,7 +208,8 @@ class RNNSeq2Seq(SavedPipe):
         if nlp is not None:
             self._make_doc = DocMaker(nlp)
         if labels is not None:
-            source, target, longest, counts = self._given(labels)
+            given = read_labels(self.name, labels, self.source_vocabulary, self.vocabulary)
+            source, target, longest, counts = given
         else:
             learn_units = partial(Vocabulary.learn, subword_model=subword_model)
             source = self.source_vocabulary
@@ -220,15 +220,12 @@ class RNNSeq2Seq(SavedPipe):
             docs = (doc for _, doc in self.reader.pairs(get_examples()))
             target = learn_units(self.vocabulary.kind, docs, min_freq=min_freq, max_size=max_size)
             longest, counts = self._measure(source, target, get_examples())
-        if not target.units or not (source.units or reads_vectors(self.model)):
-            if not longest[1]:
-                read = self.model.attrs["source"]
-                raise ValueError(Errors.E152.format(name=self.name, source=read))
-            empty = (target, "min_freq", min_freq)
-            if target.units:
-                empty = (source, "source_min_freq", source_min_freq)
-            found = MIN_FREQ[empty[0].kind] if empty[2] is None else empty[2]
-            raise ValueError(Errors.E171.format(name=self.name, setting=empty[1], min_freq=found))
+        if not (target.units or longest[1]):
+            read = self.model.attrs["source"]
+            raise ValueError(Errors.E152.format(name=self.name, source=read))
+        self._check_units("min_freq", target, min_freq)
+        if not reads_vectors(self.model):
+            self._check_units("source_min_freq", source, source_min_freq)
         set_vocabularies(self.model, source, target)
         self.model.attrs["longest"] = [float(longest[0]), int(longest[1])]
         self.model.attrs["counts"] = [int(count) for count in counts]
@@ -237,38 +234,10 @@ class RNNSeq2Seq(SavedPipe):
         self.model.initialize()
         renew_gradients(self.model)
 
-    def _given(
-        self, labels: Dict[str, Any]
-    ) -> Tuple[Vocabulary, Vocabulary, Tuple[float, int], List[int]]:
-        """RETURNS (Tuple): What `label_data` has written: both vocabularies, how long targets may
-        be, and how often each of their units occurs."""
-        for field, kind in LABEL_FIELDS.items():
-            if field not in labels:
-                raise ValueError(Errors.E060.format(reason=f"'{field}' is missing"))
-            value = labels[field]
-            if not isinstance(value, kind):
-                reason = f"'{field}' is a {type(value).__name__}, no {kind.__name__}"
-                raise ValueError(Errors.E060.format(reason=reason))
-            if kind is list and not all(isinstance(n, Real) and 0 <= n < numpy.inf for n in value):
-                reason = f"'{field}' has something else than numbers that are not negative"
-                raise ValueError(Errors.E060.format(reason=reason))
-        if len(labels["longest"]) != 2:
-            reason = f"'longest' has {len(labels['longest'])} numbers instead of two"
-            raise ValueError(Errors.E060.format(reason=reason))
-        source, target = (Vocabulary.from_dict(labels[key]) for key in ("source", "target"))
-        for found, expected in ((source, self.source_vocabulary), (target, self.vocabulary)):
-            if found.kind != expected.kind:
-                raise ValueError(
-                    Errors.E065.format(name=self.name, found=found.kind, expected=expected.kind)
-                )
-            if found.attr != expected.attr:
-                raise ValueError(
-                    Errors.E141.format(name=self.name, found=found.attr, expected=expected.attr)
-                )
-        if len(labels["counts"]) != len(target):
-            reason = f"'counts' has {len(labels['counts'])} numbers for {len(target)} units"
-            raise ValueError(Errors.E060.format(reason=reason))
-        return source, target, labels["longest"], labels["counts"]
+    def _check_units(self, setting: str, vocabulary: Vocabulary, least: Optional[int]) -> None:
+        if not vocabulary.units:
+            least = MIN_FREQ[vocabulary.kind] if least is None else least
+            raise ValueError(Errors.E171.format(name=self.name, setting=setting, min_freq=least))
 
     def _learn_vector_width(self, examples: Iterable[Example]) -> None:
         first = next(iter(examples), None)
@@ -284,8 +253,8 @@ class RNNSeq2Seq(SavedPipe):
 
     def _measure(
         self, source: Vocabulary, target: Vocabulary, examples: Iterable[Example]
-    ) -> Tuple[Tuple[float, int], Any]:
-        """RETURNS (Tuple[Tuple[float, int], Ints1d]): The most target units for each unit of a
+    ) -> Tuple[List[float], Any]:
+        """RETURNS (Tuple[List[float], Ints1d]): The most target units for each unit of a
         source, and in all; and how often each unit is in the targets."""
         ratio, longest = 1.0, 0
         counts = numpy.zeros(len(target), dtype="int64")
@@ -295,7 +264,7 @@ class RNNSeq2Seq(SavedPipe):
             longest = max(longest, len(ids) - 1)
             if not reads_vectors(self.model):
                 ratio = max(ratio, (len(ids) - 1) / max(1, source.n_units(doc)))
-        return (ratio, longest), counts
+        return [ratio, longest], counts
 
     def predict(self, docs: Iterable[Doc]) -> List[str]:
         """Write the targets of docs, without changing them.
@@ -325,14 +294,16 @@ class RNNSeq2Seq(SavedPipe):
     def _text(self, doc: Doc, found: Found) -> str:
         """RETURNS (str): The text of a target."""
         joiner = make_joiner(self.vocabulary, Doc(self.vocab))
-        n_known, is_piece = len(self.vocabulary), self.source_vocabulary.kind == "subword"
+        n_known = len(self.vocabulary)
         names: List[str] = []
         if any(unit >= n_known for unit in found.units):
             names = unit_texts(self.source_vocabulary, self.reader.source(doc))
         pieces: List[str] = []
         for unit in found.units:
             if unit >= n_known:
-                pieces.append(joiner.take(names[unit - n_known], is_piece))
+                name = names[unit - n_known]
+                is_subword = self.source_vocabulary.kind == "subword"
+                pieces.append(joiner.take(bytes_in(name) if is_subword else name.encode("utf8")))
             elif unit != UNKNOWN:
                 pieces.append(joiner.add(unit))
         text = "".join(pieces)
@@ -356,7 +327,7 @@ class RNNSeq2Seq(SavedPipe):
             in nats, in the order of their scores. Fewer than n if the beam finds no more.
         RAISES (ValueError): If n is not positive.
         """
-        if n < 1:
+        if not is_whole(n, 1):
             raise number_error("n", "a positive number", n)
         self._check_weights()
         settings = self.search._replace(beam_width=max(n, self.search.beam_width))

@@ -26,10 +26,12 @@ from thinc.api import NumpyOps, Optimizer, set_dropout_rate, to_numpy
 from thinc.types import Floats2d
 
 from ..calibration import is_temperature, temper
-from ..errors import Errors, number_error
+from ..checks import check_rate
+from ..errors import Errors
+from ..layers.gradients import renew_gradients
 from ..models import ngrams
 from ..models.textcat import Backprop
-from ..training.gradients import output_gradient, renew_gradients
+from ..training.gradients import output_gradient
 from ..training.steps import StepStats, finish_update
 from .cross_entropy import (
     ClassWeightsT,
@@ -70,8 +72,7 @@ class CrossEntropyTextcat(TextCategorizer):
     def _configure_loss(self, class_weights: ClassWeightsT, label_smoothing: float) -> None:
         self.steps = StepStats()
         check_class_weights(self.name, class_weights)
-        if not 0.0 <= label_smoothing < 1.0:
-            raise number_error("label_smoothing", "at least 0 and less than 1", label_smoothing)
+        check_rate("label_smoothing", label_smoothing)
         self.cfg["class_weights"] = class_weights
         self.cfg["label_smoothing"] = label_smoothing
         # By label; computed at initialization if class_weights is a string.
@@ -110,18 +111,20 @@ class CrossEntropyTextcat(TextCategorizer):
         """
         temperature = self._check_temperature()
         docs = list(docs)
-        read = self._read_by_model(docs)
-        # Of logits of zero, which no temperature changes.
+
+        def scores_of(docs: List[Doc]) -> Floats2d:
+            found = self.model.ops.asarray(self.model.predict(docs))
+            return cast(Floats2d, temper(found, temperature, self.exclusive))
+
+        if self._reads_all:
+            return scores_of(docs)
+        # Those of logits of zero, which no temperature changes.
         uniform = 1.0 / max(len(self.labels), 1) if self.exclusive else 0.5
-        table = self.model.ops.alloc2f(len(docs), len(self.labels)) + uniform
-        if not read and docs:
-            return cast(Floats2d, table)
-        scores = self.model.ops.asarray(self.model.predict([docs[i] for i in read]))
-        scores = temper(scores, temperature, self.exclusive)
-        if len(read) == len(docs):
-            return cast(Floats2d, scores)
-        table[self.model.ops.xp.asarray(read)] = scores
-        return cast(Floats2d, table)
+        scores: Any = self.model.ops.alloc2f(len(docs), len(self.labels)) + uniform
+        read = self._read_by_model(docs)
+        if read:
+            scores[self.model.ops.xp.asarray(read)] = scores_of([docs[i] for i in read])
+        return cast(Floats2d, scores)
 
     def _sample_for_model(
         self, get_examples: Callable[[], Iterable[Example]]

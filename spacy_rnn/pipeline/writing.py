@@ -7,6 +7,7 @@ from spacy.tokens import Doc
 from thinc.api import Model
 from thinc.types import Ragged
 
+from ..checks import is_whole
 from ..errors import number_error
 from ..layers.state import run
 from ..models.lm_parts import parts, vocabulary_of
@@ -16,7 +17,7 @@ from .beam import search
 from .condition import condition_state
 from .joining import cut_at_stop, make_joiner, prompt_units, until_stop
 from .reader import Reached, Reader
-from .sampling import Settings, check_settings, choose, generators, is_whole
+from .sampling import Settings, check_settings, choose, generators
 
 
 class Writer:
@@ -201,7 +202,7 @@ class Writer:
 
 
 def _check_count(n: Any) -> None:
-    if not is_whole(n) or n < 1:
+    if not is_whole(n, 1):
         raise number_error("n", "a positive number", n)
 
 

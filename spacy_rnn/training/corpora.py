@@ -22,7 +22,7 @@ from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 from spacy.vocab import Vocab
 
-from ..errors import Errors, no_text_error, number_error
+from ..errors import Errors, number_error
 from .doc_tokens import Tokens
 from .files import PathT, find_files, kind_of, open_file, read_lines, read_whole
 
@@ -169,6 +169,16 @@ def read_records(file: IO[bytes], name: PathT) -> Iterator[Tuple[Any, str]]:
         except (ValueError, RecursionError) as error:
             raise ValueError(Errors.E033.format(where=where, reason=error)) from error
         yield record, where
+
+
+def no_text_error(path: Any, min_length: int = 0) -> ValueError:
+    """RETURNS (ValueError): The error for a corpus or an input without text; its advice is about
+    min_length only where there is such a setting, and it leaves something out."""
+    long_enough, advice = "", "Check the path."
+    if min_length > 0:
+        long_enough = f" and has min_length = {min_length} tokens or more"
+        advice = "Check the path, or lower min_length."
+    return ValueError(Errors.E037.format(path=path, long_enough=long_enough, advice=advice))
 
 
 def text_at(record: Any, key: str, where: str, setting: str = "text_key") -> str:

@@ -10,7 +10,8 @@ import numpy
 from thinc.api import Model, Optimizer, fix_random_seed, set_dropout_rate
 from thinc.types import Floats2d, Ragged
 
-from ..errors import Errors, check_rate, is_whole, number_error
+from ..checks import check_rate, is_whole
+from ..errors import Errors, number_error
 from .fit_checks import check_model, initialize
 from .gradients import output_gradient
 from .history import History
@@ -63,7 +64,7 @@ class Settings:
             value = getattr(self, name)
             if value is None and name == "patience":
                 continue
-            if not is_whole(value):
+            if not is_whole(value, 1):
                 raise number_error(name, "a whole number, at least 1", value)
         if not is_whole(self.seed, 0) or self.seed > MAX_SEED:
             raise number_error("seed", f"a whole number from 0 to {MAX_SEED}", self.seed)
@@ -144,7 +145,7 @@ def predict(model: Model[Any, Any], X: SequencesT, batch_size: int = 128) -> Any
         nO), or a Ragged if X is one.
     RAISES (ValueError): E005, E160 or E162 for what are no sequences, E011 for the batch size.
     """
-    if not is_whole(batch_size):
+    if not is_whole(batch_size, 1):
         raise number_error("batch_size", "a whole number of sequences, at least 1", batch_size)
     sequences = read_sequences("X", X)
     is_ragged = isinstance(X, Ragged)

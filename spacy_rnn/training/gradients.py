@@ -93,15 +93,6 @@ def _sum_of_squares(flat: numpy.ndarray) -> float:
     return total
 
 
-def renew_gradients(model: Model) -> None:
-    """Begin anew with the gradients of a model whose weights are others than before, and may be of
-    other shapes."""
-    for node in model.walk():
-        for name in node.param_names:
-            if node.has_grad(name) and node.has_param(name):
-                node.set_grad(name, node.ops.xp.zeros_like(node.get_param(name)))
-
-
 def discard(model: Model) -> None:
     """Set all gradients of a model to zero, those that are no numbers as well."""
     for node in model.walk():

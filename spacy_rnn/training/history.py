@@ -1,13 +1,13 @@
 """How a training of `fit` went."""
 
 import math
-import os
 from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Union
 
 from ..errors import Errors
+from ..figures import write_figure
 
 TRAIN, DEV, GREY = "#7a9cc6", "#c8553d", "#666666"
 
@@ -85,18 +85,3 @@ class History:
         if path is not None:
             write_figure(figure, Path(path))
         return figure
-
-
-def write_figure(figure: Any, path: Path) -> None:
-    """Write a picture beside what is there, and put it in its place when it is whole.
-
-    figure (Figure): A figure of matplotlib.
-    path (Path): The file to write, of the kind that its name ends in; a .png if in none.
-    """
-    path = path if path.suffix else path.with_suffix(".png")
-    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
-    try:
-        figure.savefig(part)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

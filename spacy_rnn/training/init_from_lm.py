@@ -7,6 +7,7 @@ from spacy.language import Language
 from thinc.api import Model
 
 from ..errors import Errors
+from ..layers.gradients import renew_gradients
 from ..layers.state import recurrent_layers
 from ..models.grow import remap_rows
 from ..models.lm_parts import is_backward, parts, vocabulary_of
@@ -194,5 +195,4 @@ def _shape(node: Model[Any, Any], param: str) -> Tuple[int, ...]:
 def _set_param(node: Model[Any, Any], param: str, value: Any) -> None:
     array = node.ops.xp.array(node.ops.asarray(value))  # a copy, on the device of the target
     node.set_param(param, array)
-    if node.has_grad(param):
-        node.set_grad(param, node.ops.xp.zeros_like(array))
+    renew_gradients(node)

@@ -8,8 +8,8 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from ..errors import Errors, no_text_error, number_error
-from .corpora import read_records, shown_keys, text_at, tokenize
+from ..errors import Errors, number_error
+from .corpora import no_text_error, read_records, shown_keys, text_at, tokenize
 from .files import find_files, kind_of, open_file
 
 # Key of `doc.user_data` for a vector other than `doc.vector`; and the attribute `doc._` that has

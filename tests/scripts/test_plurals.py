@@ -23,7 +23,7 @@ def make_vectors(path: Path) -> Path:
 
 
 def test_nouns_are_described_by_how_rare_they_are_and_by_their_vectors(tmp_path: Path) -> None:
-    table = plurals.Table(make_vectors(tmp_path / "vectors"))
+    table = plurals.NounVectors(make_vectors(tmp_path / "vectors"))
     force, name = table.features(["force", "Albion"])
     # Is it a name; and for the noun and for its plural the rank, and the vector.
     assert len(force) == 1 + 2 * (1 + 6)

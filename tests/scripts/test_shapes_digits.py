@@ -5,8 +5,6 @@ from pathlib import Path
 
 import numpy
 import pytest
-import typer
-from typer.testing import CliRunner
 
 pytest.importorskip("sklearn")
 import digits_rows
@@ -40,21 +38,3 @@ def test_the_parts_are_fixed_balanced_and_apart() -> None:
         assert numpy.bincount(Y).min() > 0.9 * len(Y) / 10
     images = [X.tobytes() for X_part, _ in first.values() for X in X_part]
     assert len(images) == len(set(images)) == 1797
-
-
-@pytest.mark.parametrize("option", ["--seeds", "--limit"])
-def test_a_number_that_is_too_small_is_refused(option: str) -> None:
-    app = typer.Typer()
-    app.command()(digits_rows.main)
-    result = CliRunner().invoke(app, [option, "-1"])
-    assert result.exit_code == 2
-    assert f"Invalid value for '{option}'" in result.output
-
-
-def test_too_few_images_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    with pytest.raises(SystemExit, match="1"):
-        digits_rows.main(tmp_path / "figures.json", limit=99)
-    assert "99 images are too few" in capsys.readouterr().out
-    assert not list(tmp_path.iterdir())
-    X, Y = digits_rows.read(limit=digits_rows.LEAST)["dev"]
-    assert (len(X), len(set(Y))) == (15, 10)

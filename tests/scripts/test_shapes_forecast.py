@@ -6,8 +6,6 @@ from typing import Any, List, Tuple
 
 import numpy
 import pytest
-import typer
-from typer.testing import CliRunner
 
 pytest.importorskip("matplotlib")
 import co2
@@ -82,21 +80,3 @@ def test_intervals_are_made_to_hold_their_share(rng: numpy.random.RandomState) -
     assert coverage([wider], truths, numpy.arange(200)) == pytest.approx(0.8, abs=0.01)
     assert coverage([wider], truths, numpy.arange(200, 400)) == pytest.approx(0.8, abs=0.03)
     numpy.testing.assert_array_equal(wider[..., 1], narrow[..., 1])
-
-
-def test_files_that_are_missing_are_named(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    with pytest.raises(SystemExit, match="1"):
-        forecast.main(tmp_path / "none.csv")
-    printed = " ".join(capsys.readouterr().out.split())
-    assert "There is no file" in printed
-    assert "none.csv" in printed
-    assert "python scripts/series.py co2" in printed
-
-
-@pytest.mark.parametrize("option", ["--seeds", "--n-test"])
-def test_a_number_that_is_too_small_is_refused(option: str) -> None:
-    app = typer.Typer()
-    app.command()(forecast.main)
-    result = CliRunner().invoke(app, [option, "0"])
-    assert result.exit_code == 2
-    assert f"Invalid value for '{option}'" in result.output

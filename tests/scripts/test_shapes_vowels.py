@@ -7,8 +7,6 @@ from typing import Any, List
 import numpy
 import pytest
 import srsly
-import typer
-from typer.testing import CliRunner
 
 pytest.importorskip("sklearn")
 import vowels
@@ -68,21 +66,3 @@ def test_the_linear_model_reads_means(rng: numpy.random.RandomState) -> None:
     X = [rng.standard_normal((n, 3)) + 9.0 * (i % 2) for i, n in enumerate([3, 9] * 10)]
     part = (X, numpy.arange(20) % 2)
     assert logistic_regression(part, part) == 1.0
-
-
-def test_files_that_are_missing_are_named(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    with pytest.raises(SystemExit, match="1"):
-        vowels.main(tmp_path)
-    printed = " ".join(capsys.readouterr().out.split())
-    assert "There is no file" in printed
-    assert "train.jsonl" in printed
-    assert "python scripts/series.py vowels" in printed
-
-
-@pytest.mark.parametrize("option", ["--seeds"])
-def test_a_number_that_is_too_small_is_refused(option: str) -> None:
-    app = typer.Typer()
-    app.command()(vowels.main)
-    result = CliRunner().invoke(app, [option, "0"])
-    assert result.exit_code == 2
-    assert f"Invalid value for '{option}'" in result.output
