@@ -21,11 +21,12 @@ from .accuracy_sets import (
     DataSet,
     budget_of,
     checksum,
+    find_raw,
     find_sources,
     lengths_of,
     prepare,
 )
-from .accuracy_systems import SYSTEMS, System, base_config, fill, make_config
+from .accuracy_systems import RAW, SYSTEMS, System, base_config, fill, make_config
 from .accuracy_variants import VARIANTS
 from .speed import write_json
 
@@ -132,6 +133,8 @@ def setup_digest(run: Run, places: Places) -> str:
         "n_labels": run.n_labels,
         "needs": [checksum(path) for path in needs],
     }
+    if RAW in run.system.overrides.values():
+        about["raw"] = [checksum(path) for path in find_raw(places.corpus, run.data_set)]
     if run.system.config:
         about["config"] = base_config(run.system).to_str()
         about["overrides"] = run.system.overrides

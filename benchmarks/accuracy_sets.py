@@ -14,6 +14,8 @@ PARTS = ("train", "dev", "test")
 TIME = "time"
 TIME_TEXTS = 10_000
 TIME_SETS = ("mr", "sentences")
+# What is read without labels, where that is more than the set's own training texts.
+RAW_SETS = {"mr": ("imdb", "mr"), TIME: TIME_SETS}
 # With few labels nobody has thousands for the dev set.
 FEW_DEV = 400
 
@@ -50,12 +52,14 @@ class DataSet(NamedTuple):
     n_labels (int): Labelled texts that are trained on; 0 for all.
     seed (int): Seed of the sample, if not all are trained on.
     parts (Dict[str, Path]): The .spacy files of train, dev and test.
+    raw (Tuple[Path, ...]): Files of texts that may be read without their labels.
     """
 
     name: str
     n_labels: int
     seed: int
     parts: Dict[str, Path]
+    raw: Tuple[Path, ...] = ()
 
 
 def budget_of(name: str, n_labels: int) -> Budget:
@@ -73,6 +77,11 @@ def find_sources(corpus: Path, name: str) -> Dict[str, Path]:
         return {part: corpus / name / f"{part}.spacy" for part in PARTS}
     first, second = TIME_SETS
     return {**find_sources(corpus, first), "more": corpus / second / "train.spacy"}
+
+
+def find_raw(corpus: Path, name: str) -> Tuple[Path, ...]:
+    """RETURNS (Tuple[Path, ...]): The files of texts that may be read without their labels."""
+    return tuple(corpus / each / "train.spacy" for each in RAW_SETS.get(name, (name,)))
 
 
 def prepare(corpus: Path, name: str, n_labels: int, seed: int, work_dir: Path) -> DataSet:
@@ -99,7 +108,7 @@ def prepare(corpus: Path, name: str, n_labels: int, seed: int, work_dir: Path) -
             if not made.exists():
                 write_docs(sample(read_docs(parts[part]), n, seed), made)
             parts[part] = made
-    return DataSet(name, n_labels, seed, parts)
+    return DataSet(name, n_labels, seed, parts, find_raw(corpus, name))
 
 
 def sample(docs: List[Doc], n: int, seed: int) -> List[Doc]:

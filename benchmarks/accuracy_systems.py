@@ -19,6 +19,9 @@ ENCODE = f"components.{COMPONENT}.model.tok2vec.encode"
 PEER, SCRATCH, VECTORS, TRANSFER = "peer", "from scratch", "with vectors", "with transfer"
 TFIDF, SPACY, DEFAULT = "tfidf", "textcat", "rnn_textcat"
 WITH_VECTORS, WITH_TRANSFER = "rnn_textcat-vectors", "rnn_textcat-transfer"
+WITH_LATENT = "rnn_textcat-latent"
+# Among the overrides of a system: the files of texts without labels.
+RAW = "{raw}"
 OURS, THEIRS = "textcat_lstm.cfg", "textcat_spacy.cfg"
 
 
@@ -32,7 +35,7 @@ class System(NamedTuple):
     model (str): If given, the component's [model], not the config's.
     overrides (Dict[str, Any]): Further changes of the config, by dotted names. In texts, {set} is
         the name of the data set, {labels} "all" or the number of labelled texts, and {steps} the
-        number of updates that the budget allows.
+        number of updates that the budget allows; RAW stands for the files of texts without labels.
     needs (Tuple[str, ...]): Files or folders that must be there; {set} and {labels} as above.
     sets (Tuple[str, ...]): The data sets that it is for; empty for all.
     words_per_second (int): About how fast it trains, as long as it was not measured.
@@ -165,6 +168,13 @@ SYSTEMS: Dict[str, System] = {
         },
         needs=("vectors/glove",),
     ),
+    WITH_LATENT: System(
+        "rnn_textcat with latent vectors of all the data set's training texts, without labels; of "
+        "IMDb's too for MR (configs/textcat_latent.cfg)",
+        TRANSFER,
+        "textcat_latent.cfg",
+        overrides={"paths.raw_text": RAW},
+    ),
     # The language models are trained on the texts of the data set, or on texts of its kind.
     WITH_TRANSFER: System(
         "rnn_textcat over language models (configs/textcat_transfer.cfg, thawing every 30 updates)",
@@ -245,4 +255,6 @@ def count_steps(config: Config, lengths: Tuple[int, ...], epochs: int) -> int:
 def _fill_value(value: Any, data: DataSet, n_steps: int) -> Any:
     if value == "{steps}":
         return n_steps
+    if value == RAW:
+        return [str(path) for path in data.raw]
     return fill(value, data.name, data.n_labels) if isinstance(value, str) else value

@@ -502,6 +502,11 @@ class Errors(metaclass=_WithCodes):
         "Lower {setting} in [initialize.components.{name}], or give more data."
     )
     E172 = "'{name}' expected {expected}, but {where} has {found}. {advice}"
+    E173 = (
+        "'{name}' was given raw_texts, but nothing in its model learns from texts without labels. "
+        "Add a spacy-rnn.LatentNgrams.v1 as the 'latent' of its linear_model, or leave raw_texts "
+        "out of [initialize.components.{name}]."
+    )
 
 
 def number_error(what: str, expected: str, found: Any) -> ValueError:
@@ -552,4 +557,9 @@ class Warnings(metaclass=_WithCodes):
     W130 = (
         "No group names these layers of '{component}', so they stay frozen to the end: {layers}. "
         "Add a group with their names to [training.before_update], unless that is meant."
+    )
+    W171 = (
+        "Of {n_texts} texts, none has an n-gram that is in {min_texts} texts or more, and in no "
+        "more than a share of {max_share} of them, so the spacy-rnn.LatentNgrams.v1 says nothing. "
+        "Give more raw_texts, or lower min_texts."
     )

@@ -110,6 +110,7 @@ def run_architecture(function):
         "CharEmbed": (6, "lstm"),
         "TextCatRNN": (embed(6, ["NORM"], [50], False), True),
         "NgramLinear": (True,),
+        "LatentNgrams": (),
         "Seq2Seq": (),
         "LanguageModelTok2Vec": (language_model("char", width=3),),
     }
@@ -119,7 +120,7 @@ def run_architecture(function):
         return
     is_encoder = function.__name__ in ("RNNEncoder", "ConvRNNEncoder")
     X = [numpy.ones((2, 4), "f")] if is_encoder else docs
-    has_labels = function.__name__ in ("TextCatRNN", "NgramLinear")
+    has_labels = function.__name__ in ("TextCatRNN", "NgramLinear", "LatentNgrams")
     model.initialize(X=X, Y=numpy.zeros((2, 2), "f") if has_labels else None)
     for node in model.walk():
         if "has_language_model" in node.attrs:

@@ -6,6 +6,7 @@ from .conv_encoder import ConvRNNEncoder
 from .embed import HashEmbed
 from .encoder import RNNEncoder
 from .language_model import LanguageModel
+from .latent import LatentNgrams
 from .ngrams import NgramLinear
 from .seq2seq import Seq2Seq
 from .sequences import classifier, forecaster, tagger
@@ -16,6 +17,7 @@ __all__ = [
     "ConvRNNEncoder",
     "HashEmbed",
     "LanguageModel",
+    "LatentNgrams",
     "NgramLinear",
     "RNNEncoder",
     "Seq2Seq",

@@ -3,14 +3,15 @@
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple, cast
 
 import numpy
-from spacy.attrs import intify_attr
 from spacy.tokens import Doc
-from thinc.api import Model, NumpyOps, to_numpy
+from thinc.api import Model, to_numpy
 from thinc.types import Floats2d
 
 from ..errors import Errors, number_error
 from ..layers.embedding import add_rows
 from ..layers.gradients import gradient_of
+from . import latent as latents
+from .ngram_keys import attr_number, count_texts, find_rows, ngram_keys, words_of
 
 InT = List[Doc]
 OutT = Floats2d
@@ -23,13 +24,6 @@ KEYS = "keys"
 # labels are added, then NEW_ROWS.
 SPARE = "spare"
 NEW_ROWS = 2**14
-# Hashes n-grams on the CPU, wherever the model is.
-HASHING = NumpyOps()
-ATTRS = ("ORTH", "LOWER", "NORM", "LEMMA")
-# As many n-grams are collected before they are merged into those that were counted.
-CHUNK = 2**22
-# How many times `length` n-grams are counted at most, before the rarest are forgotten.
-COUNTED = 16
 # Added to the counts of each n-gram, as if it had been seen once more with and without a label.
 SMOOTHING = 1.0
 # What is equally frequent with and without a label may still tell something together with others,
@@ -44,6 +38,7 @@ def NgramLinear(
     attr: str = "NORM",
     scale: float = 7.0,
     nO: Optional[int] = None,
+    latent: Optional[Model[InT, OutT]] = None,
 ) -> Model[InT, OutT]:
     """Vote for labels by the n-grams of a text, to stand beside a network in `TextCatRNN`.
 
@@ -70,6 +65,8 @@ def NgramLinear(
     scale (float): Length of the vector of a text, which is how fast it learns. Recommended: 3 for
         sentences to 10 for long texts.
     nO (Optional[int]): Number of labels; inferred by the component.
+    latent (Optional[Model[List[Doc], Floats2d]]): A `spacy-rnn.LatentNgrams.v1`, whose logits are
+        added, and which learns from the error of the sum.
     RETURNS (Model[List[Doc], Floats2d]): (n_docs, nO) logits; b for docs without tokens.
     RAISES (ValueError): If an argument is wrong.
     """
@@ -78,24 +75,35 @@ def NgramLinear(
             raise number_error(name, "a positive whole number", value)
     if not scale > 0.0:
         raise number_error("scale", "a positive number", scale)
-    if attr not in ATTRS:
-        raise ValueError(Errors.E009.format(what="attr", found=attr, expected=", ".join(ATTRS)))
+    if latent is not None and latent.name != latents.NAME:
+        raise ValueError(
+            Errors.E011.format(
+                what="latent",
+                expected="a spacy-rnn.LatentNgrams.v1 or null",
+                found=f"a layer '{latent.name}'",
+            )
+        )
     attrs = {
         "multi_label": not exclusive_classes,
         "ngram_size": ngram_size,
-        "attr": intify_attr(attr),
+        "attr": attr_number(attr),
         "scale": scale,
         KEYS: None,
         SPARE: 0,
     }
-    return _build(attrs, length, nO)
+    if latent is not None and nO is not None:
+        latent = latents.resize(latent, nO)
+    return _build(attrs, length, nO, latent)
 
 
-def _build(attrs: Dict[str, Any], length: int, nO: Optional[int]) -> Model[InT, OutT]:
+def _build(
+    attrs: Dict[str, Any], length: int, nO: Optional[int], latent: Optional[Model[InT, OutT]]
+) -> Model[InT, OutT]:
     return Model(
         NAME,
         forward,
         init=init,
+        layers=[] if latent is None else [latent],
         dims={"nO": nO, "length": length},
         params={"W": None, "b": None, "idf": None, "ratios": None},
         attrs=attrs,
@@ -124,8 +132,15 @@ def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, C
     logits = ops.xp.zeros((len(docs), nO), dtype=W.dtype)
     add_rows(ops, logits, texts, factors * W[rows])
     logits += b
+    backprops = []
+    for latent in model.layers:
+        votes, backprop_votes = latent(docs, is_train)
+        logits += votes
+        backprops.append(backprop_votes)
 
     def backprop(d_logits: OutT) -> InT:
+        for backprop_votes in backprops:
+            backprop_votes(d_logits)
         add_rows(ops, gradient_of(model, "W"), rows, factors * d_logits[texts])
         model.inc_grad("b", d_logits.sum(axis=0))
         return []
@@ -137,6 +152,9 @@ def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = N
     if Y is not None and model.has_dim("nO") is None:
         model.set_dim("nO", Y.shape[1])
     ops, nO, length = model.ops, model.get_dim("nO"), model.get_dim("length")
+    for latent in model.layers:
+        latent.set_dim("nO", nO, force=True)
+        latent.initialize()
     model.attrs[KEYS], model.attrs[SPARE] = None, 0
     model.set_param("W", ops.alloc2f(length, nO))
     model.set_param("b", ops.alloc1f(nO))
@@ -173,22 +191,16 @@ def ngram_rows(model: Model[InT, OutT], doc: Doc) -> Iterator[Tuple[int, numpy.n
     """YIELDS (Tuple[int, Ints1d]): n, and the rows of all n-grams of this length from the first
     token on; -1 for those that have none."""
     known, spare = model.attrs[KEYS], model.attrs[SPARE]
-    for n, keys in _ngram_keys(model, doc):
+    words = words_of(doc, model.attrs["attr"])
+    for n, keys in ngram_keys(words, model.attrs["ngram_size"]):
         if known is None:
             rows = keys % numpy.uint64(model.get_dim("length"))
         else:
-            rows = numpy.minimum(numpy.searchsorted(known, keys), len(known) - 1)
-            others = len(known) + keys % numpy.uint64(spare) if spare else -1
-            rows = numpy.where(known[rows] == keys, rows, others)
+            rows = find_rows(known, keys)
+            if spare:
+                others = len(known) + keys % numpy.uint64(spare)
+                rows = numpy.where(rows < 0, others.astype("int32"), rows)
         yield n, rows.astype("int32")
-
-
-def _ngram_keys(model: Model[InT, OutT], doc: Doc) -> Iterator[Tuple[int, numpy.ndarray]]:
-    """YIELDS (Tuple[int, numpy.ndarray]): n, and 64 bits for each n-gram of this length, from the
-    first token on."""
-    words = doc.to_array([model.attrs["attr"]]).reshape(-1).astype("uint64")
-    for n in range(1, max(1, min(model.attrs["ngram_size"], len(doc))) + 1):
-        yield n, words if n == 1 else HASHING.ngrams(n, words).astype("uint64")
 
 
 def ngram_votes(model: Model[InT, OutT], doc: Doc) -> Iterator[Tuple[int, numpy.ndarray]]:
@@ -208,6 +220,8 @@ def ngram_votes(model: Model[InT, OutT], doc: Doc) -> Iterator[Tuple[int, numpy.
     votes = numpy.concatenate([votes, numpy.zeros((1, votes.shape[1]))])
     for n, places in ngram_rows(model, doc):
         yield n, votes[numpy.where(places < 0, -1, numpy.searchsorted(found.rows, places))]
+    for latent in model.layers:
+        yield from latents.latent_votes(latent, doc)
 
 
 def _factors(model: Model[InT, OutT], found: Features, n_texts: int) -> Any:
@@ -237,7 +251,9 @@ def count_ngrams(model: Model[InT, OutT], get_batches: Callable[[], Iterable[Bat
         docs, the truth of each label, (n_docs, nO), and 1 where it is known.
     """
     ops, nO = model.ops, model.get_dim("nO")
-    keys, n_in, n_docs = _count_texts(model, (docs for docs, _, _ in get_batches()))
+    texts = (words_of(doc, model.attrs["attr"]) for docs, _, _ in get_batches() for doc in docs)
+    length = model.get_dim("length")
+    keys, n_in, n_docs = count_texts(texts, model.attrs["ngram_size"], length)
     if not len(keys):
         return
     model.attrs[KEYS] = keys
@@ -261,48 +277,6 @@ def count_ngrams(model: Model[InT, OutT], get_batches: Callable[[], Iterable[Bat
         model.set_param(name, cast(Any, ops.asarray(values, dtype="float32")))
 
 
-def _count_texts(
-    model: Model[InT, OutT], batches: Iterable[InT]
-) -> Tuple[numpy.ndarray, numpy.ndarray, int]:
-    """RETURNS (Tuple[numpy.ndarray, numpy.ndarray, int]): The sorted keys of the n-grams that are
-    to have rows, in how many texts each is, and the number of texts."""
-    length = model.get_dim("length")
-    keys, n_in = numpy.zeros(0, dtype="uint64"), numpy.zeros(0, dtype="int64")
-    pending: List[numpy.ndarray] = []
-    n_docs = n_pending = 0
-    for docs in batches:
-        for doc in docs:
-            of_doc = numpy.concatenate([of_length for _, of_length in _ngram_keys(model, doc)])
-            pending.append(numpy.unique(of_doc))
-            n_pending += len(pending[-1])
-            n_docs += 1
-        if n_pending >= CHUNK:
-            keys, n_in = _most_frequent(*_merge(keys, n_in, pending), COUNTED * length)
-            pending, n_pending = [], 0
-    return (*_most_frequent(*_merge(keys, n_in, pending), length), n_docs)
-
-
-def _merge(
-    keys: numpy.ndarray, counts: numpy.ndarray, more: List[numpy.ndarray]
-) -> Tuple[numpy.ndarray, numpy.ndarray]:
-    """RETURNS (Tuple[numpy.ndarray, numpy.ndarray]): Sorted keys, and how often each is there."""
-    merged, places = numpy.unique(numpy.concatenate([keys, *more]), return_inverse=True)
-    added = numpy.bincount(places[len(keys) :], minlength=len(merged))
-    added[places[: len(keys)]] += counts
-    return merged, added
-
-
-def _most_frequent(
-    keys: numpy.ndarray, counts: numpy.ndarray, n_kept: int
-) -> Tuple[numpy.ndarray, numpy.ndarray]:
-    """RETURNS (Tuple[numpy.ndarray, numpy.ndarray]): Those with the highest counts, in the order in
-    which they were."""
-    if len(keys) <= n_kept:
-        return keys, counts
-    kept = numpy.sort(numpy.argsort(-counts, kind="stable")[:n_kept])
-    return keys[kept], counts[kept]
-
-
 def resize(model: Model[InT, OutT], nO: int, bias: float = 0.0) -> Model[InT, OutT]:
     """Make room for more labels. What is known of n-grams is counted for those that are there; for
     new ones all n-grams count the same, and those that were not counted get rows to share.
@@ -316,7 +290,8 @@ def resize(model: Model[InT, OutT], nO: int, bias: float = 0.0) -> Model[InT, Ou
         model.set_dim("nO", nO, force=True)
         return model
     ops, n_new = model.ops, nO - model.get_dim("nO")
-    new = _build(dict(model.attrs), model.get_dim("length"), nO)
+    latent = next((latents.resize(layer, nO) for layer in model.layers), None)
+    new = _build(dict(model.attrs), model.get_dim("length"), nO, latent)
     n_rows = 0
     if model.attrs[KEYS] is not None and not model.attrs[SPARE]:
         new.attrs[SPARE] = n_rows = NEW_ROWS

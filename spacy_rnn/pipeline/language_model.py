@@ -25,7 +25,6 @@ from spacy.util import minibatch
 from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer, set_dropout_rate
 from thinc.types import Floats1d
-from tqdm import tqdm
 
 from ..errors import Errors, Warnings
 from ..layers.gradients import renew_gradients
@@ -48,6 +47,7 @@ from .condition import VECTOR, condition_state, learn_condition, vector_of
 from .doc_maker import DocMaker
 from .lm_batch import make_batch
 from .lm_saving import SavedLanguageModel
+from .progress import progress
 from .stream_states import StreamStates
 from .surprisal import COMPONENT, annotate, register_extensions
 from .writing import Writer
@@ -192,7 +192,7 @@ class RNNLanguageModel(SavedLanguageModel):
                 warnings.warn(Warnings.W061.format(name=self.name), stacklevel=2)
             vocabulary = Vocabulary.learn(
                 kind,
-                _with_progress(example.reference for example in get_examples()),
+                progress((eg.reference for eg in get_examples()), "Learning the vocabulary"),
                 min_freq=min_freq,
                 max_size=max_size,
                 subword_model=subword_model,
@@ -546,9 +546,3 @@ class RNNLanguageModel(SavedLanguageModel):
         RETURNS (List[List[Tuple[str, float]]]): For each token, units and their surprisals in bits.
         """
         return self._get_writer(goes_on=False).alternatives(doc, n)
-
-
-def _with_progress(docs: Iterable[Doc]) -> Iterable[Doc]:
-    """Show how many docs have been read, if it takes long and somebody is there to see it."""
-    about = "Learning the vocabulary"
-    return tqdm(docs, about, unit=" docs", delay=2, disable=None, leave=False)

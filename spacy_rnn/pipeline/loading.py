@@ -12,7 +12,7 @@ from thinc.api import Model
 from ..errors import Errors
 from ..layers.attention import KINDS
 from ..layers.recurrent import CELLS
-from ..models import ngrams
+from ..models import latent, ngrams
 
 # Dims of the parameters of Thinc's and our layers, by the layer's name.
 _SHAPES: Dict[str, Dict[str, Tuple[str, ...]]] = {
@@ -159,6 +159,8 @@ def _expected_shapes(node: Model[Any, Any]) -> Dict[str, Tuple[int, ...]]:
         return _recurrent_shapes(node)
     if node.name == ngrams.NAME:
         return ngrams.expected_shapes(node)
+    if node.name == latent.NAME:
+        return latent.expected_shapes(node)
     shapes = {}
     for param, dims in _SHAPES.get(node.name, {}).items():
         if param in node.param_names and all(node.has_dim(dim) for dim in dims):

@@ -12,7 +12,7 @@ from thinc.types import Floats2d
 
 from ..errors import Errors
 from .cross_entropy import ClassWeightsT
-from .trainable_textcat import CrossEntropyTextcat, check_labels
+from .trainable_textcat import CrossEntropyTextcat, RawTextsT, check_labels
 
 # The choice for some thousand to a hundred thousand texts:
 # - A bidirectional LSTM: its cell, with the forget gate open at first, learns from long texts where
@@ -159,6 +159,7 @@ class RNNTextCategorizer(CrossEntropyTextcat):
         nlp: Optional[Language] = None,
         labels: Optional[Iterable[str]] = None,
         positive_label: Optional[str] = None,
+        raw_texts: Optional[RawTextsT] = None,
     ) -> None:
         """Find the labels, and initialize the model.
 
@@ -168,7 +169,9 @@ class RNNTextCategorizer(CrossEntropyTextcat):
             they are read off the examples.
         positive_label (Optional[str]): Of two labels, the one that precision, recall and
             F-score are reported for.
-        RAISES (ValueError): If there are fewer than two labels.
+        raw_texts (Optional[Callable[[Language], Iterable[Example]]]): Reads texts that need no
+            labels, for a `spacy-rnn.LatentNgrams.v1`, which learns from the training texts too.
+        RAISES (ValueError): If there are fewer than two labels, or nothing learns from raw texts.
         """
         if labels is None:
             labels = list(dict.fromkeys(cat for eg in get_examples() for cat in eg.reference.cats))
@@ -176,7 +179,7 @@ class RNNTextCategorizer(CrossEntropyTextcat):
         check_labels(self.name, list(dict.fromkeys([*self.labels, *labels])), exclusive=True)
         sample = self._sample_for_model(get_examples)
         super().initialize(sample, nlp=nlp, labels=labels, positive_label=positive_label)
-        self._initialize_weights(get_examples)
+        self._initialize_weights(get_examples, nlp, raw_texts)
 
     def _validate_categories(self, examples: Iterable[Example]) -> None:
         examples = list(examples)

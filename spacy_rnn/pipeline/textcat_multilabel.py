@@ -12,7 +12,7 @@ from thinc.types import Floats2d
 
 from .cross_entropy import ClassWeightsT
 from .textcat import SCORE_WEIGHTS, default_model_config
-from .trainable_textcat import CrossEntropyTextcat, check_labels
+from .trainable_textcat import CrossEntropyTextcat, RawTextsT, check_labels
 
 multilabel_model_config = default_model_config.replace(
     "exclusive_classes = true", "exclusive_classes = false"
@@ -95,6 +95,7 @@ class RNNMultiLabelTextCategorizer(CrossEntropyTextcat, MultiLabel_TextCategoriz
         *,
         nlp: Optional[Language] = None,
         labels: Optional[Iterable[str]] = None,
+        raw_texts: Optional[RawTextsT] = None,
     ) -> None:
         """Find the labels, and initialize the model.
 
@@ -102,7 +103,7 @@ class RNNMultiLabelTextCategorizer(CrossEntropyTextcat, MultiLabel_TextCategoriz
         nlp (Optional[Language]): The pipeline.
         labels (Optional[Iterable[str]]): The labels, as `spacy init labels` writes them. If None,
             they are read off the examples.
-        RAISES (ValueError): If there are no labels.
+        RAISES (ValueError): If there are no labels, or nothing learns from raw texts.
         """
         if labels is None:
             labels = list(dict.fromkeys(cat for eg in get_examples() for cat in eg.reference.cats))
@@ -110,4 +111,4 @@ class RNNMultiLabelTextCategorizer(CrossEntropyTextcat, MultiLabel_TextCategoriz
         check_labels(self.name, [*self.labels, *labels], exclusive=False)
         sample = self._sample_for_model(get_examples)
         MultiLabel_TextCategorizer.initialize(self, sample, nlp=nlp, labels=labels)
-        self._initialize_weights(get_examples)
+        self._initialize_weights(get_examples, nlp, raw_texts)

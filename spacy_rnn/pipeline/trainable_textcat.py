@@ -1,6 +1,7 @@
 """What both text categorizers share: loss, updates, prediction, checks of what is loaded."""
 
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import (
     Any,
@@ -18,6 +19,7 @@ from typing import (
 
 import numpy
 import srsly
+from spacy.language import Language
 from spacy.pipeline.textcat import TextCategorizer
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
@@ -27,9 +29,9 @@ from thinc.types import Floats2d
 
 from ..calibration import is_temperature, temper
 from ..checks import check_rate
-from ..errors import Errors
+from ..errors import Errors, number_error
 from ..layers.gradients import renew_gradients
-from ..models import ngrams
+from ..models import latent, ngrams
 from ..models.textcat import Backprop
 from ..training.gradients import output_gradient
 from ..training.steps import StepStats, finish_update
@@ -52,7 +54,10 @@ from .loading import (
     file_digest,
     structure,
 )
+from .progress import progress
 
+# Texts without labels, as readers of corpora give them.
+RawTextsT = Callable[[Language], Iterable[Example]]
 # Docs whose n-grams are counted at once.
 COUNT_BATCH = 256
 
@@ -80,7 +85,12 @@ class CrossEntropyTextcat(TextCategorizer):
         # What logits are divided by at prediction; see `spacy_rnn.calibration`.
         self.cfg["temperature"] = 1.0
 
-    def _initialize_weights(self, get_examples: Callable[[], Iterable[Example]]) -> None:
+    def _initialize_weights(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        nlp: Optional[Language],
+        raw_texts: Optional[RawTextsT],
+    ) -> None:
         self.cfg["temperature"] = 1.0  # that of other weights says nothing about these
         setting = cast(ClassWeightsT, self.cfg["class_weights"])
         counts = LabelCounts.of(get_examples()) if isinstance(setting, str) else None
@@ -90,7 +100,25 @@ class CrossEntropyTextcat(TextCategorizer):
         for node in self.model.walk():
             if node.name == ngrams.NAME:
                 ngrams.count_ngrams(node, partial(self._batches_with_truths, get_examples))
+        self._learn_latent(get_examples, nlp, raw_texts)
         renew_gradients(self.model)
+
+    def _learn_latent(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        nlp: Optional[Language],
+        raw_texts: Optional[RawTextsT],
+    ) -> None:
+        """Let what learns from texts without labels do so: from the raw ones, and the others."""
+        nodes = [node for node in self.model.walk() if node.name == latent.NAME]
+        if raw_texts is not None and not nodes:
+            raise ValueError(Errors.E173.format(name=self.name))
+        if raw_texts is not None and nlp is None:
+            raise number_error("nlp", "the pipeline, which raw_texts are read with", nlp)
+        for node in nodes:
+            raw = (eg.reference for eg in raw_texts(nlp)) if raw_texts and nlp else iter(())
+            labelled = (eg.reference for eg in get_examples())
+            latent.learn_components(node, progress(chain(raw, labelled), "Reading texts"))
 
     def _batches_with_truths(
         self, get_examples: Callable[[], Iterable[Example]]

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.accuracy import write_page
 from benchmarks.accuracy_bars import SETS, is_best, judge, summarize
 from benchmarks.accuracy_sets import TIME
-from benchmarks.accuracy_systems import DEFAULT, SPACY, SYSTEMS, TFIDF, WITH_TRANSFER
+from benchmarks.accuracy_systems import DEFAULT, SPACY, SYSTEMS, TFIDF, WITH_LATENT
 from benchmarks.accuracy_tables import budget_table, fill_page, tables_of
 
 PLACE = "before\n<!-- accuracy -->\nold\n<!-- end of accuracy -->\nafter\n"
@@ -104,13 +104,13 @@ def test_accuracies_are_judged_in_per_cent() -> None:
 
 def test_transfer_is_compared_with_the_best_peer() -> None:
     runs = [
-        result(WITH_TRANSFER, 0.75, n_labels=100),
+        result(WITH_LATENT, 0.75, n_labels=100),
         result(TFIDF, 0.66, n_labels=100),
         result(SPACY, 0.60, n_labels=100),
         result("rnn-gru", 0.74, n_labels=100),
         result(SPACY, 0.99),
     ]
-    what = f"mr, 100 labels, {WITH_TRANSFER}, more than the best peer"
+    what = f"mr, 100 labels, {WITH_LATENT}, more than the best peer"
     assert value_of(judge(summarize(runs)), what) == pytest.approx(9.0)
 
 

@@ -8,7 +8,7 @@ from spacy.training import Example
 from thinc.api import CupyOps, Model
 from thinc.compat import has_cupy_gpu
 
-from spacy_rnn.models import TextCatRNN, ngrams
+from spacy_rnn.models import TextCatRNN, ngram_keys, ngrams
 from spacy_rnn.models.ngrams import (
     LEAST_RATIO,
     NgramLinear,
@@ -125,7 +125,7 @@ def row_of(model, word):
 @pytest.mark.parametrize("batch_size", [1, 3, 4])
 @pytest.mark.parametrize("chunk", [1, 2**22])
 def test_counts_are_those_of_the_texts(monkeypatch, batch_size, chunk):
-    monkeypatch.setattr(ngrams, "CHUNK", chunk)
+    monkeypatch.setattr(ngram_keys, "CHUNK", chunk)
     truths = numpy.asarray([[1, 0], [1, 0], [0, 1], [0, 0]], "f")
     texts = ["good film", "good good one", "bad film", "a mystery"]
     model = counted(texts, truths, batch_size, ngram_size=1)
@@ -172,7 +172,7 @@ def test_no_two_ngrams_share_a_row():
 
 @pytest.mark.parametrize("chunk", [1, 2**22])
 def test_the_most_frequent_have_rows_if_there_are_too_few(monkeypatch, chunk):
-    monkeypatch.setattr(ngrams, "CHUNK", chunk)
+    monkeypatch.setattr(ngram_keys, "CHUNK", chunk)
     # Often in one text is not in many texts.
     texts = ["rare rare rare", "often", "often seldom", "often seldom", "sometimes often"]
     texts += ["sometimes", "sometimes"]
