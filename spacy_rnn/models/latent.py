@@ -23,8 +23,11 @@ KEYS = "keys"
 # The most numbers of the matrix that is decomposed, of 8 bytes each. If there are more, only every
 # second, third ... text is decomposed; all are counted.
 MAX_NUMBERS = 2**26
-# How exact the singular vectors are, relative to the singular values.
-TOLERANCE = 1e-4
+# The subspace of the largest singular values is found with so many directions more than are kept,
+# by so many products with the matrix and its transpose.
+OVERSAMPLING, ITERATIONS = 10, 6
+# Singular values below this share of the largest one are rounding.
+LEAST_VALUE = 1e-4
 
 
 def LatentNgrams(
@@ -241,7 +244,7 @@ def learn_components(model: Model[InT, OutT], docs: Iterable[Doc]) -> None:
 
 def _make_matrix(texts: List[Counts], idf: numpy.ndarray) -> Any:
     """RETURNS (csr_matrix): (n_texts, n_rows) TF-IDF, each text of length 1."""
-    # Here and below: scipy takes a while to be imported, and is needed for nothing else.
+    # Takes a while to be imported, and is needed for nothing else.
     from scipy.sparse import csr_matrix
 
     starts = numpy.cumsum([0, *(len(text.rows) for text in texts)])
@@ -254,27 +257,23 @@ def _make_matrix(texts: List[Counts], idf: numpy.ndarray) -> Any:
 
 
 def _right_singular_vectors(matrix: Any, n_most: int) -> numpy.ndarray:
-    """RETURNS (Floats2d): (n_rows, n) Those with the largest singular values, which are first; at
-    most so many, fewer if there are not as many. The largest number of each is positive."""
-    from scipy.sparse.linalg import svds
+    """By a randomized subspace iteration (Halko et al. 2011, algorithms 4.4 and 5.1), which comes
+    to an end whatever the matrix.
 
-    smaller = min(matrix.shape)
-    n = min(n_most, smaller - 1)
-    if n < 1:
-        # One text or one n-gram: the only direction.
-        vectors = matrix.sum(axis=0).reshape(1, -1)
-        vectors = numpy.asarray(vectors) / max(numpy.linalg.norm(vectors), 1e-8)
-    else:
-        start = numpy.ones(smaller, dtype="float32")
-        _, values, vectors = svds(
-            matrix, k=n, v0=start, tol=TOLERANCE, return_singular_vectors="vh"
-        )
-        order = numpy.argsort(-values, kind="stable")
-        # Of directions without any texts only rounding is left.
-        order = order[values[order] > 1e-4 * values.max()]
-        vectors = vectors[order]
+    RETURNS (Floats2d): (n_rows, n) Those with the largest singular values, which are first; at
+        most so many, fewer if there are not as many. The largest number of each is positive.
+    """
+    size = min(n_most + OVERSAMPLING, *matrix.shape)
+    basis = numpy.random.RandomState(0).standard_normal((matrix.shape[1], size)).astype("float32")
+    for _ in range(ITERATIONS):
+        left, _ = numpy.linalg.qr(matrix @ basis)
+        basis, _ = numpy.linalg.qr(matrix.T @ left)
+    _, values, rotation = numpy.linalg.svd(matrix @ basis, full_matrices=False)
+    # Of directions without any texts only rounding is left.
+    n = min(n_most, int((values > LEAST_VALUE * values[0]).sum()))
+    vectors = rotation[:n] @ basis.T
     largest = numpy.abs(vectors).argmax(axis=1)
-    signs = numpy.sign(vectors[numpy.arange(len(vectors)), largest])
+    signs = numpy.sign(vectors[numpy.arange(n), largest])
     return cast(numpy.ndarray, (vectors * signs[:, None]).T)
 
 

@@ -65,7 +65,7 @@ def tfidf(model, docs):
 
 
 def test_vectors_are_those_of_the_singular_value_decomposition():
-    texts = [*raw_texts(20), "lovely lovely lovely", "a witty and tender one"]
+    texts = [*raw_texts(10), "lovely lovely lovely", "a witty and tender one"]
     model, docs = learned(texts, width=4, scale=2.0), make_docs(texts)
     X = tfidf(model, docs)
     _, _, directions = numpy.linalg.svd(X, full_matrices=False)
@@ -75,6 +75,28 @@ def test_vectors_are_those_of_the_singular_value_decomposition():
     # The sign of a direction is anybody's.
     signs = numpy.sign((found * expected).sum(axis=0))
     assert_allclose(found, expected * signs, atol=1e-4)
+
+
+def test_of_many_directions_those_with_the_most_are_kept():
+    texts = raw_texts(300)
+    model, docs = learned(texts, width=4), make_docs(texts)
+    X = tfidf(model, docs)
+    values = numpy.linalg.svd(X, compute_uv=False)
+    # A text's vector has, before it is stretched, the length of its part in the subspace.
+    rows = [latent._count(model, latent.words_of(doc, model.attrs["attr"])) for doc in docs]
+    found = latent._make_matrix(rows, model.get_param("idf")) @ model.get_param("components")
+    assert len(model.attrs["keys"]) == X.shape[1] > 4 * (4 + latent.OVERSAMPLING) / 2
+    assert_allclose((found**2).sum(), (values[:4] ** 2).sum(), rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "texts", [[f"u{i} v{i}" for i in range(100)], [f"k{i % 7}" for i in range(50)], ["", *"aaa"]]
+)
+def test_directions_that_are_all_alike_are_found(texts):
+    components = learned(texts, width=9).get_param("components")
+    lengths = numpy.linalg.norm(components, axis=0)
+    n = min(9, len({text for text in texts if text}))
+    assert_allclose(lengths, [1.0] * n + [0.0] * (9 - n), atol=1e-4)
 
 
 def test_components_are_orthogonal_and_the_same_each_time():
