@@ -561,5 +561,6 @@ class Warnings(metaclass=_WithCodes):
     W171 = (
         "Of {n_texts} texts, none has an n-gram that is in {min_texts} texts or more, and in no "
         "more than a share of {max_share} of them, so the spacy-rnn.LatentNgrams.v1 says nothing. "
-        "Give more raw_texts, or lower min_texts."
+        "Give more raw_texts, at least min_texts / max_share of them; or lower min_texts, or raise "
+        "max_share."
     )

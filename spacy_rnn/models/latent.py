@@ -5,7 +5,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Op
 
 import numpy
 from spacy.tokens import Doc
-from thinc.api import Model, to_numpy
+from thinc.api import Model, get_array_module, to_numpy
 from thinc.types import Floats2d
 
 from ..checks import is_number, is_whole
@@ -20,14 +20,14 @@ NAME = "latent_ngrams"
 # The attribute with the keys of the n-grams that have rows, in the order of these, (n_rows,);
 # None as long as nothing was learned from raw texts.
 KEYS = "keys"
-# The most numbers of the matrix that is decomposed, of 8 bytes each. If there are more, only every
-# second, third ... text is decomposed; all are counted.
-MAX_NUMBERS = 2**26
+# The most numbers of the matrix that is decomposed, and of the dense ones that it is multiplied
+# with. If there are more, a sample of the texts is decomposed; all are counted.
+MAX_NUMBERS = 2**25
 # The subspace of the largest singular values is found with so many directions more than are kept,
 # by so many products with the matrix and its transpose.
 OVERSAMPLING, ITERATIONS = 10, 6
-# Singular values below this share of the largest one are rounding.
-LEAST_VALUE = 1e-4
+# Below this share of the largest, singular values and rows of components are rounding.
+LEAST = 1e-4
 
 
 def LatentNgrams(
@@ -56,8 +56,8 @@ def LatentNgrams(
     Parameters: V (width, nO), which is learned; idf (n_rows,) and components (n_rows, width), which
     are found.
 
-    width (int): How many numbers a text's vector has. Recommended: 25 to 50 for a hundred labelled
-        texts, 200 for thousands.
+    width (int): How many numbers a text's vector has. Recommended: 15 to 30 for a hundred labelled
+        texts, more for thousands.
     ngram_size (int): The longest n-grams, in tokens. Recommended: 2.
     length (int): Most n-grams that count; if there are more, those in the most texts do.
     attr (str): What of a token is its word: "ORTH", "LOWER", "NORM" or "LEMMA".
@@ -162,7 +162,7 @@ def text_vectors(model: Model[InT, OutT], docs: InT) -> Floats2d:
 
 def _stretch(model: Model[InT, OutT], vectors: Any) -> Any:
     """RETURNS (Floats2d): (n_docs, 1) What makes vectors as long as the scale."""
-    xp = model.ops.xp
+    xp = get_array_module(vectors)
     lengths = xp.sqrt((vectors * vectors).sum(axis=1, keepdims=True))
     return model.attrs["scale"] / xp.where(lengths > 0.0, lengths, 1.0)
 
@@ -171,7 +171,7 @@ def _count(model: Model[InT, OutT], words: numpy.ndarray) -> Counts:
     """RETURNS (Counts): Of the words of one text."""
     found = numpy.concatenate([rows for _, rows in _ngram_rows(model, words)])
     rows, counts = numpy.unique(found[found >= 0], return_counts=True)
-    return Counts(rows, 1.0 + numpy.log(counts))
+    return Counts(rows, (1.0 + numpy.log(counts)).astype("float32"))
 
 
 def _ngram_rows(
@@ -212,7 +212,7 @@ def learn_components(model: Model[InT, OutT], docs: Iterable[Doc]) -> None:
 
     model (Model): One that has been initialized. Its parameters but V are set.
     docs (Iterable[Doc]): The texts, which are read once. Their words are kept meanwhile, 8 bytes
-        each.
+        each; the matrices take up to about 2 GB beside.
     """
     attrs, width = model.attrs, model.get_dim("width")
     texts = [words_of(doc, attrs["attr"]) for doc in docs]
@@ -220,7 +220,7 @@ def learn_components(model: Model[InT, OutT], docs: Iterable[Doc]) -> None:
         return
     length = model.get_dim("length")
     keys, n_in, n_texts = count_texts(texts, attrs["ngram_size"], 2 * length)
-    kept = (n_in >= attrs["min_texts"]) & (n_in <= attrs["max_share"] * n_texts)
+    kept = (n_in >= attrs["min_texts"]) & (n_in / n_texts <= attrs["max_share"])
     keys, n_in = most_frequent(keys[kept], n_in[kept], length)
     if not len(keys):
         warnings.warn(
@@ -232,14 +232,27 @@ def learn_components(model: Model[InT, OutT], docs: Iterable[Doc]) -> None:
         return
     attrs[KEYS] = keys
     idf: Any = numpy.log((1.0 + n_texts) / (1.0 + n_in)) + 1.0
-    every = -(-int(n_in.sum()) // MAX_NUMBERS)
-    matrix = _make_matrix([_count(model, words) for words in texts[::every]], idf)
+    n_numbers = max(int(n_in.sum()), n_texts * (width + OVERSAMPLING))
+    sample = _sample(texts, min(1.0, MAX_NUMBERS / n_numbers))
+    matrix = _make_matrix([_count(model, words) for words in sample], idf)
     ops = model.ops
     components: Any = numpy.zeros((len(keys), width), dtype="float32")
     directions = _right_singular_vectors(matrix, width)
     components[:, : directions.shape[1]] = directions
+    # N-grams that stand with none of the others in these directions: rounding would be stretched.
+    lengths = numpy.linalg.norm(components, axis=1)
+    components[lengths < LEAST * lengths.max()] = 0.0
     model.set_param("idf", ops.asarray1f(idf, dtype="float32"))
     model.set_param("components", ops.asarray2f(components))
+
+
+def _sample(texts: List[numpy.ndarray], share: float) -> List[numpy.ndarray]:
+    """RETURNS (List[numpy.ndarray]): Such a share of the texts, at least one, in their order."""
+    if share == 1.0:
+        return texts
+    n = max(1, int(share * len(texts)))
+    chosen = numpy.sort(numpy.random.RandomState(0).permutation(len(texts))[:n])
+    return [texts[i] for i in chosen]
 
 
 def _make_matrix(texts: List[Counts], idf: numpy.ndarray) -> Any:
@@ -249,8 +262,8 @@ def _make_matrix(texts: List[Counts], idf: numpy.ndarray) -> Any:
 
     starts = numpy.cumsum([0, *(len(text.rows) for text in texts)])
     rows = numpy.concatenate([text.rows for text in texts])
-    values = numpy.concatenate([text.values for text in texts]) * idf[rows]
-    numbers = numpy.repeat(numpy.arange(len(texts)), numpy.diff(starts))
+    values = numpy.concatenate([text.values for text in texts]) * idf[rows].astype("float32")
+    numbers = numpy.repeat(numpy.arange(len(texts), dtype="int32"), numpy.diff(starts))
     lengths = numpy.sqrt(numpy.bincount(numbers, values * values, minlength=len(texts)))
     values = (values / lengths[numbers]).astype("float32")
     return csr_matrix((values, rows, starts), shape=(len(texts), len(idf)))
@@ -270,7 +283,7 @@ def _right_singular_vectors(matrix: Any, n_most: int) -> numpy.ndarray:
         basis, _ = numpy.linalg.qr(matrix.T @ left)
     _, values, rotation = numpy.linalg.svd(matrix @ basis, full_matrices=False)
     # Of directions without any texts only rounding is left.
-    n = min(n_most, int((values > LEAST_VALUE * values[0]).sum()))
+    n = min(n_most, int((values > LEAST * values[0]).sum()))
     vectors = rotation[:n] @ basis.T
     largest = numpy.abs(vectors).argmax(axis=1)
     signs = numpy.sign(vectors[numpy.arange(n), largest])

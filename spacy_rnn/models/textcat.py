@@ -14,7 +14,7 @@ from ..layers.ops import without_blis
 from ..layers.pooling import pool
 from ..layers.ragged import to_list, to_ragged
 from ..layers.threads import one_blas_thread
-from . import ngrams
+from . import latent, ngrams
 
 InT = List[Doc]
 OutT = Floats2d
@@ -260,6 +260,10 @@ def _first_reversed_column(tok2vec: Model[Any, Any]) -> Optional[int]:
 
 
 def _check_linear_model(linear_model: Model[Any, Any], exclusive_classes: bool) -> None:
+    if linear_model.name == latent.NAME:
+        expected = "a spacy-rnn.NgramLinear.v1, with this as its 'latent'"
+        found = "a spacy-rnn.LatentNgrams.v1"
+        raise ValueError(Errors.E011.format(what="linear_model", expected=expected, found=found))
     is_exclusive = not linear_model.attrs.get("multi_label", not exclusive_classes)
     if is_exclusive != exclusive_classes:
         raise ValueError(Errors.E016.format(found=is_exclusive, expected=exclusive_classes))

@@ -173,6 +173,7 @@ class RNNTextCategorizer(CrossEntropyTextcat):
             labels, for a `spacy-rnn.LatentNgrams.v1`, which learns from the training texts too.
         RAISES (ValueError): If there are fewer than two labels, or nothing learns from raw texts.
         """
+        self._check_raw_texts(nlp, raw_texts)
         if labels is None:
             labels = list(dict.fromkeys(cat for eg in get_examples() for cat in eg.reference.cats))
         labels = list(labels)

@@ -105,6 +105,7 @@ class RNNMultiLabelTextCategorizer(CrossEntropyTextcat, MultiLabel_TextCategoriz
             they are read off the examples.
         RAISES (ValueError): If there are no labels, or nothing learns from raw texts.
         """
+        self._check_raw_texts(nlp, raw_texts)
         if labels is None:
             labels = list(dict.fromkeys(cat for eg in get_examples() for cat in eg.reference.cats))
         labels = list(labels)

@@ -24,7 +24,7 @@ from spacy.pipeline.textcat import TextCategorizer
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
 from spacy.util import minibatch
-from thinc.api import NumpyOps, Optimizer, set_dropout_rate, to_numpy
+from thinc.api import Model, NumpyOps, Optimizer, set_dropout_rate, to_numpy
 from thinc.types import Floats2d
 
 from ..calibration import is_temperature, temper
@@ -58,6 +58,7 @@ from .progress import progress
 
 # Texts without labels, as readers of corpora give them.
 RawTextsT = Callable[[Language], Iterable[Example]]
+READER = "a reader that gives Examples, such as a spacy-rnn.TextCorpus.v1"
 # Docs whose n-grams are counted at once.
 COUNT_BATCH = 256
 
@@ -110,15 +111,24 @@ class CrossEntropyTextcat(TextCategorizer):
         raw_texts: Optional[RawTextsT],
     ) -> None:
         """Let what learns from texts without labels do so: from the raw ones, and the others."""
-        nodes = [node for node in self.model.walk() if node.name == latent.NAME]
-        if raw_texts is not None and not nodes:
-            raise ValueError(Errors.E173.format(name=self.name))
-        if raw_texts is not None and nlp is None:
-            raise number_error("nlp", "the pipeline, which raw_texts are read with", nlp)
-        for node in nodes:
-            raw = (eg.reference for eg in raw_texts(nlp)) if raw_texts and nlp else iter(())
-            labelled = (eg.reference for eg in get_examples())
+        for node in self._latent_nodes():
+            # As the pipeline will cut them into tokens, not as they were annotated.
+            raw = (eg.predicted for eg in _read_raw(raw_texts, nlp))
+            labelled = (eg.predicted for eg in get_examples())
             latent.learn_components(node, progress(chain(raw, labelled), "Reading texts"))
+
+    def _latent_nodes(self) -> List[Model[Any, Any]]:
+        return [node for node in self.model.walk() if node.name == latent.NAME]
+
+    def _check_raw_texts(self, nlp: Optional[Language], raw_texts: Any) -> None:
+        if raw_texts is None:
+            return
+        if not self._latent_nodes():
+            raise ValueError(Errors.E173.format(name=self.name))
+        if nlp is None:
+            raise number_error("nlp", "the pipeline, which raw_texts are read with", nlp)
+        if not callable(raw_texts):
+            raise number_error("raw_texts", READER, type(raw_texts).__name__)
 
     def _batches_with_truths(
         self, get_examples: Callable[[], Iterable[Example]]
@@ -403,6 +413,16 @@ class CrossEntropyTextcat(TextCategorizer):
         check_parameters(self.name, self.model)
         renew_gradients(self.model)
         self._check_temperature()
+
+
+def _read_raw(raw_texts: Optional[RawTextsT], nlp: Optional[Language]) -> Iterator[Example]:
+    """YIELDS (Example): What a reader reads, if there is one."""
+    if raw_texts is None or nlp is None:
+        return
+    for example in raw_texts(nlp) or ():
+        if not isinstance(example, Example):
+            raise number_error("raw_texts", READER, type(example).__name__)
+        yield example
 
 
 def check_labels(name: str, labels: Sequence[str], exclusive: bool) -> None:

@@ -102,7 +102,7 @@ def test_accuracies_are_judged_in_per_cent() -> None:
     assert met[f"imdb, {DEFAULT}"] is None
 
 
-def test_transfer_is_compared_with_the_best_peer() -> None:
+def test_latent_vectors_are_compared_with_the_best_peer() -> None:
     runs = [
         result(WITH_LATENT, 0.75, n_labels=100),
         result(TFIDF, 0.66, n_labels=100),

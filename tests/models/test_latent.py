@@ -7,16 +7,18 @@ import numpy
 import pytest
 import spacy
 from numpy.testing import assert_allclose, assert_array_equal
+from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import CupyOps
 from thinc.compat import has_cupy_gpu
 
-from spacy_rnn.models import LatentNgrams, NgramLinear, latent
+from spacy_rnn.models import LatentNgrams, NgramLinear, TextCatRNN, latent
 from spacy_rnn.models.latent import latent_votes, learn_components, text_vectors
 from spacy_rnn.models.ngrams import ngram_votes, resize
 from spacy_rnn.training.corpora import TextCorpus
 
 from ..layers.numeric import assert_same_gradient, numeric_gradient
+from .test_textcat import tok2vec
 
 PRAISE = ["lovely", "superb", "moving", "tender", "witty"]
 BLAME = ["dull", "awful", "clumsy", "tedious", "stale"]
@@ -144,11 +146,41 @@ def test_without_texts_nothing_changes_and_without_ngrams_there_is_a_warning():
 
 def test_of_too_many_texts_some_are_decomposed(monkeypatch):
     whole = learned()
+    n_texts = []
+    make_matrix = latent._make_matrix
     monkeypatch.setattr(latent, "MAX_NUMBERS", 300)
+    monkeypatch.setattr(
+        latent,
+        "_make_matrix",
+        lambda rows, idf: n_texts.append(len(rows)) or make_matrix(rows, idf),
+    )
     part = learned()
+    # Of sixty, with ten words and pairs each, and thirteen directions.
+    assert n_texts == [int(60 * 300 / (60 * 13))]
+    # Texts of praise and blame take turns; the sample has both.
+    rows = part.get_param("components")[latent.find_rows(part.attrs["keys"], keys_of(PRAISE))]
+    assert (abs(rows).max(axis=1) > 0).all()
     assert_array_equal(part.attrs["keys"], whole.attrs["keys"])
     assert_array_equal(part.get_param("idf"), whole.get_param("idf"))
     assert not numpy.allclose(part.get_param("components"), whole.get_param("components"))
+
+
+def keys_of(words):
+    [doc] = make_docs([" ".join(words)])
+    return latent.words_of(doc, spacy.attrs.NORM)
+
+
+def test_what_stands_apart_from_all_directions_says_nothing():
+    # The third kind shares no word with the others, and there are two directions.
+    texts = ["a b c"] * 9 + ["d e f"] * 8 + ["x y z"] * 2
+    model = learned(texts, width=2, ngram_size=1)
+    first = text_vectors(model, make_docs(["a b", "e", "x y"]))
+    assert_allclose(numpy.linalg.norm(first, axis=1), [model.attrs["scale"]] * 2 + [0.0], rtol=1e-5)
+
+
+def test_a_share_of_the_texts_is_exact():
+    texts = ["x"] * 29 + ["y"] * 71
+    assert len(learned(texts, max_share=0.29).attrs["keys"]) == 1
 
 
 def test_a_batch_gives_what_each_text_gives_alone():
@@ -239,12 +271,13 @@ def test_only_latent_vectors_may_stand_in_the_linear_model():
 # In a classifier
 
 
-def classifier(factory="rnn_textcat", has_latent=True):
+def classifier(factory="rnn_textcat", has_latent=True, latent=None):
     nlp = spacy.blank("en")
     exclusive = "multilabel" not in factory
     linear = {"@architectures": "spacy-rnn.NgramLinear.v1", "exclusive_classes": exclusive}
     if has_latent:
-        linear["latent"] = {"@architectures": "spacy-rnn.LatentNgrams.v1", "width": 2, **ALL}
+        settings = {"width": 2, **ALL, **(latent or {})}
+        linear["latent"] = {"@architectures": "spacy-rnn.LatentNgrams.v1", **settings}
     encode = {"@architectures": "spacy-rnn.RNNEncoder.v1", "cell": "gru", "width": 4, "depth": 1}
     embed = {"@architectures": "spacy-rnn.HashEmbed.v1", "width": 8, "attrs": ["NORM"]}
     embed["rows"] = [50]
@@ -342,14 +375,66 @@ def test_labels_are_added_to_a_trained_component(tmp_path):
     assert spacy.load(tmp_path / "model")("a witty film").cats == pytest.approx(after, abs=1e-6)
 
 
-def test_a_model_of_another_shape_is_not_loaded():
+@pytest.mark.parametrize(
+    "options",
+    [
+        None,
+        {"width": 3},
+        {"scale": 7.0},
+        {"ngram_size": 1},
+        {"attr": "LOWER"},
+        {"min_texts": 2},
+        {"max_share": 0.5},
+    ],
+)
+def test_another_model_than_the_configs_is_not_loaded(options):
     nlp = classifier()
     nlp.initialize(lambda: examples_of(nlp))
     data = nlp.get_pipe("textcat").to_bytes()
-    other = classifier(has_latent=False)
-    other.initialize(lambda: examples_of(other))
-    with pytest.raises(ValueError, match=r"E01[0-9]"):
+    other = classifier(**({"has_latent": False} if options is None else {"latent": options}))
+    with pytest.raises(ValueError, match="E019"):
         other.get_pipe("textcat").from_bytes(data)
+
+
+@pytest.mark.parametrize("param", ["V", "idf", "components"])
+def test_a_damaged_parameter_is_an_error(param):
+    nlp = classifier()
+    nlp.initialize(lambda: examples_of(nlp))
+    component = nlp.get_pipe("textcat")
+    [node] = [n for n in component.model.walk() if n.name == latent.NAME]
+    node.set_param(param, node.get_param(param)[:-1])
+    with pytest.raises(ValueError, match=f"E013.*{param}"):
+        component.from_bytes(component.to_bytes())
+
+
+def test_tokens_are_those_of_the_pipeline_not_of_the_annotation():
+    nlp = classifier()
+    examples = []
+    for text, cat in (("lovely film.", "GOOD"), ("dull film.", "BAD")):
+        reference = Doc(nlp.vocab, words=text.split())
+        reference.cats = {c: float(c == cat) for c in ("GOOD", "BAD")}
+        examples.append(Example(nlp.make_doc(text), reference))
+    reader = lambda nlp: [Example(eg.predicted.copy(), eg.reference) for eg in examples]  # noqa: E731
+    component = nlp.get_pipe("textcat")
+    component.initialize(lambda: examples, nlp=nlp, raw_texts=reader)
+    [node] = [n for n in component.model.walk() if n.name == latent.NAME]
+    known = latent.find_rows(node.attrs["keys"], keys_of(["film"])) >= 0
+    assert known.all()
+    doc = Doc(nlp.vocab, words=["film."])
+    unknown = latent.find_rows(node.attrs["keys"], latent.words_of(doc, spacy.attrs.NORM))
+    assert_array_equal(unknown, [-1])
+
+
+@pytest.mark.parametrize("raw_texts", [["a text"], "raw.txt", lambda nlp: ["a text"]])
+def test_what_reads_no_examples_is_an_error(raw_texts):
+    nlp = classifier()
+    with pytest.raises(ValueError, match=r"E011.*raw_texts.*TextCorpus"):
+        nlp.get_pipe("textcat").initialize(lambda: examples_of(nlp), nlp=nlp, raw_texts=raw_texts)
+
+
+def test_it_does_not_stand_alone():
+    with pytest.raises(ValueError, match=r"E011.*linear_model.*NgramLinear.*latent"):
+        TextCatRNN(tok2vec(), True, linear_model=LatentNgrams())
 
 
 @pytest.mark.gpu
@@ -360,6 +445,8 @@ def test_gpu_gives_the_same():
     model.to_gpu(0)
     assert isinstance(model.ops, CupyOps)
     assert_allclose(model.predict(docs).get(), expected, atol=1e-4)
+    total = sum(each.sum(axis=0) for _, each in latent_votes(model, docs[0]))
+    assert_allclose(total, expected[0], atol=1e-4)
 
 
 def test_votes_of_the_linear_model_include_it():
