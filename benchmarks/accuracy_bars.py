@@ -26,7 +26,8 @@ GOALS = [
     ("imdb", WITH_TRANSFER, 93.0),
     ("r8", DEFAULT, 97.3),
 ]
-FEW_SETS, FEW_LABELS, FEW_LEAD = ("mr", "imdb"), "100", 8.0
+# With few labels, latent vectors of raw texts are what the documentation recommends.
+FEW_SETS, FEW_LABELS, FEW_SYSTEM, FEW_LEAD = ("mr", "imdb"), "100", WITH_LATENT, 8.0
 MAX_SECONDS = 120.0
 FIGURES = (
     "accuracy",
@@ -91,10 +92,10 @@ def judge(summary: SummaryT) -> List[Dict[str, Any]]:
         value = _per_cent(accuracy(summary, data_set, "all", name))
         bars.append(Bar("accuracy", f"{data_set}, {name}", ">=", goal, "% right", value))
     for data_set in FEW_SETS:
-        ours = accuracy(summary, data_set, FEW_LABELS, WITH_LATENT)
+        ours = accuracy(summary, data_set, FEW_LABELS, FEW_SYSTEM)
         peer = best_peer(summary, data_set, FEW_LABELS)
         value = None if ours is None or peer is None else 100 * (ours - peer["mean"]["accuracy"])
-        what = f"{data_set}, {FEW_LABELS} labels, {WITH_LATENT}, more than the best peer"
+        what = f"{data_set}, {FEW_LABELS} labels, {FEW_SYSTEM}, more than the best peer"
         bars.append(Bar("accuracy", what, ">=", FEW_LEAD, "points", value))
     ours, theirs = (minutes(summary, name) for name in (DEFAULT, SPACY))
     seconds = None if ours is None else 60 * ours

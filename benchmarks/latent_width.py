@@ -117,6 +117,7 @@ def fit(latent: Optional[Model], train: Texts, dev: Texts, test: Texts) -> Dict[
     model = NgramLinear(True, nO=n_labels)
     model.initialize()
     if latent is not None:
+        # Afterwards, as an initialization forgets what was found.
         model.layers.append(latent)
     count_ngrams(model, lambda: [(train.docs, train.truths, numpy.ones_like(train.truths))])
     optimizer = Adam(LEARN_RATE, L2=0.01, clip_norm=1.0, use_averages=True)

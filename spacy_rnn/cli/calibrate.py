@@ -25,6 +25,7 @@ from ..calibration import (
 )
 from ..errors import Errors, Warnings
 from ..pipeline.predictions import Collected, collect
+from ..progress import bar, elapsed
 from ..training.corpora import read_docs
 from ..training.files import find_files, kind_of
 from ..visualize_calibration import reliability
@@ -44,7 +45,6 @@ from .common import (
 )
 from .outputs import check_output, write_pipeline
 from .pictures import PICTURES, check_picture, write_picture
-from .progress import bar, elapsed
 
 N_DIGITS = 6  # of a temperature that is saved
 # A threshold may be as near to 0 or 1 as scores are, and needs all that srsly writes.

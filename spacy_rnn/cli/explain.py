@@ -8,6 +8,7 @@ import typer
 from spacy.language import Language
 
 from ..pipeline.explanation import METHODS, Explanation
+from ..progress import bar
 from ..visualize import attribution, visible
 from .common import (
     TEXT_CLASSIFIER,
@@ -22,7 +23,6 @@ from .common import (
     told_errors,
 )
 from .inputs import FilesArg, PerOpt, Source, StdinFormatOpt, TextKeyOpt, read_sources
-from .progress import bar
 from .surprisal import batches, check_page, write_page
 
 ModelArg = Annotated[

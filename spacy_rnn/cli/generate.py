@@ -8,9 +8,9 @@ import srsly
 import typer
 
 from ..errors import Errors
+from ..progress import elapsed
 from ..training.files import decode
 from .common import ComponentOpt, GpuOpt, JsonOpt, ModelArg, load, rnn_cli, to_json, told_errors
-from .progress import elapsed
 
 
 @rnn_cli.command("generate")

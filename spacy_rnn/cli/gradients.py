@@ -23,6 +23,7 @@ from wasabi import msg
 
 from ..errors import Errors
 from ..gradient_curves import Curve
+from ..progress import bar
 from ..visualize_gradients import gradient_picture
 from .common import (
     ComponentOpt,
@@ -37,7 +38,6 @@ from .common import (
 )
 from .inputs import FilesArg, LabelKeyOpt, PerOpt, Source, StdinFormatOpt, TextKeyOpt, read_sources
 from .pictures import PICTURES, check_picture, write_picture
-from .progress import bar
 
 if TYPE_CHECKING:  # it would be imported, with all layers, at each of spaCy's commands
     from ..pipeline.gradients import Probe

@@ -11,6 +11,7 @@ from spacy.tokens import Doc
 
 from ..errors import Errors
 from ..pipeline.surprisal import BACKWARD, N_UNITS, perplexity, surprisals_of
+from ..progress import bar
 from ..visualize import ALTERNATIVES, AlternativesT, visible
 from ..visualize import surprisal as draw
 from .common import (
@@ -26,7 +27,6 @@ from .common import (
     told_errors,
 )
 from .inputs import FilesArg, LabelKeyOpt, PerOpt, Source, StdinFormatOpt, TextKeyOpt, read_sources
-from .progress import bar
 
 if TYPE_CHECKING:  # it would be imported at each of spaCy's commands
     from ..models.vocabulary import Vocabulary

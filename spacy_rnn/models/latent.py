@@ -12,7 +12,7 @@ from ..checks import is_number, is_whole
 from ..errors import Warnings, number_error
 from ..layers.embedding import add_rows
 from ..layers.gradients import gradient_of
-from .ngram_keys import attr_number, count_texts, find_rows, most_frequent, ngram_keys, words_of
+from .ngram_keys import check_attr, count_texts, find_rows, most_frequent, ngram_keys, words_of
 
 InT = List[Doc]
 OutT = Floats2d
@@ -72,15 +72,16 @@ def LatentNgrams(
     """
     sizes = {"width": width, "ngram_size": ngram_size, "length": length, "min_texts": min_texts}
     for name, value in sizes.items():
-        if not is_whole(value) or value < 1:
+        if not is_whole(value, 1):
             raise number_error(name, "a positive whole number", value)
     if not (is_number(max_share) and 0.0 < max_share <= 1.0):
         raise number_error("max_share", "above 0, up to 1", max_share)
     if not (is_number(scale) and scale > 0.0):
         raise number_error("scale", "a positive number", scale)
+    check_attr(attr)
     attrs = {
         "ngram_size": ngram_size,
-        "attr": attr_number(attr),
+        "attr": attr,
         "min_texts": min_texts,
         "max_share": max_share,
         "scale": scale,
@@ -273,8 +274,10 @@ def _right_singular_vectors(matrix: Any, n_most: int) -> numpy.ndarray:
     """By a randomized subspace iteration (Halko et al. 2011, algorithms 4.4 and 5.1), which comes
     to an end whatever the matrix.
 
-    RETURNS (Floats2d): (n_rows, n) Those with the largest singular values, which are first; at
-        most so many, fewer if there are not as many. The largest number of each is positive.
+    matrix (csr_matrix): (n_texts, n_rows)
+    n_most (int): How many to find.
+    RETURNS (Floats2d): (n_rows, n) Those with the largest singular values, which are first; fewer
+        if there are not as many. The largest number of each is positive.
     """
     size = min(n_most + OVERSAMPLING, *matrix.shape)
     basis = numpy.random.RandomState(0).standard_normal((matrix.shape[1], size)).astype("float32")

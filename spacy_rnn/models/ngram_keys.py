@@ -3,7 +3,6 @@
 from typing import Iterable, Iterator, List, Tuple
 
 import numpy
-from spacy.attrs import intify_attr
 from spacy.tokens import Doc
 from thinc.api import NumpyOps
 
@@ -19,14 +18,13 @@ CHUNK = 2**22
 COUNTED = 16
 
 
-def attr_number(attr: str) -> int:
-    """RETURNS (int): spaCy's number of an attribute whose name is one of ATTRS."""
+def check_attr(attr: str) -> None:
+    """Raise an error unless the name of an attribute is one of ATTRS."""
     if attr not in ATTRS:
         raise ValueError(Errors.E009.format(what="attr", found=attr, expected=", ".join(ATTRS)))
-    return int(intify_attr(attr))
 
 
-def words_of(doc: Doc, attr: int) -> numpy.ndarray:
+def words_of(doc: Doc, attr: str) -> numpy.ndarray:
     """RETURNS (numpy.ndarray): (n_tokens,) 64 bits for each word."""
     return doc.to_array([attr]).reshape(-1).astype("uint64")
 

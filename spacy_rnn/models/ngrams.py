@@ -7,11 +7,12 @@ from spacy.tokens import Doc
 from thinc.api import Model, to_numpy
 from thinc.types import Floats2d
 
+from ..checks import is_number, is_whole
 from ..errors import Errors, number_error
 from ..layers.embedding import add_rows
 from ..layers.gradients import gradient_of
 from . import latent as latents
-from .ngram_keys import attr_number, count_texts, find_rows, ngram_keys, words_of
+from .ngram_keys import check_attr, count_texts, find_rows, ngram_keys, words_of
 
 InT = List[Doc]
 OutT = Floats2d
@@ -71,9 +72,9 @@ def NgramLinear(
     RAISES (ValueError): If an argument is wrong.
     """
     for name, value in (("ngram_size", ngram_size), ("length", length)):
-        if value < 1:
+        if not is_whole(value, 1):
             raise number_error(name, "a positive whole number", value)
-    if not scale > 0.0:
+    if not (is_number(scale) and scale > 0.0):
         raise number_error("scale", "a positive number", scale)
     if latent is not None and latent.name != latents.NAME:
         raise ValueError(
@@ -83,10 +84,11 @@ def NgramLinear(
                 found=f"a layer '{latent.name}'",
             )
         )
+    check_attr(attr)
     attrs = {
         "multi_label": not exclusive_classes,
         "ngram_size": ngram_size,
-        "attr": attr_number(attr),
+        "attr": attr,
         "scale": scale,
         KEYS: None,
         SPARE: 0,
@@ -210,7 +212,7 @@ def ngram_votes(model: Model[InT, OutT], doc: Doc) -> Iterator[Tuple[int, numpy.
     model (Model): A linear model.
     doc (Doc): A doc with tokens.
     YIELDS (Tuple[int, Floats2d]): n, and (n_ngrams, nO) for all n-grams of this length, from the
-        first token on.
+        first token on; twice for a length, if there are latent vectors, which add their own.
     """
     found = find_features(model, [doc])
     W = cast(Floats2d, model.get_param("W"))[model.ops.asarray1i(found.rows)]

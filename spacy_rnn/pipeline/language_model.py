@@ -39,6 +39,7 @@ from ..models.lm_parts import (
 from ..models.reading import in_order, step, surprisals, turned
 from ..models.vocabulary import SPECIALS, Vocabulary
 from ..models.vocabulary_data import is_text
+from ..progress import bar
 from ..scorers import lm_score
 from ..training.gradients import count_parameters
 from ..training.steps import StepStats, finish_update
@@ -47,7 +48,6 @@ from .condition import VECTOR, condition_state, learn_condition, vector_of
 from .doc_maker import DocMaker
 from .lm_batch import make_batch
 from .lm_saving import SavedLanguageModel
-from .progress import progress
 from .stream_states import StreamStates
 from .surprisal import COMPONENT, annotate, register_extensions
 from .writing import Writer
@@ -190,9 +190,10 @@ class RNNLanguageModel(SavedLanguageModel):
         else:
             if nlp is not None and nlp.config["training"]["max_epochs"] == -1:
                 warnings.warn(Warnings.W061.format(name=self.name), stacklevel=2)
+            references = (eg.reference for eg in get_examples())
             vocabulary = Vocabulary.learn(
                 kind,
-                progress((eg.reference for eg in get_examples()), "Learning the vocabulary"),
+                bar(references, "docs", about="Learning the vocabulary"),
                 min_freq=min_freq,
                 max_size=max_size,
                 subword_model=subword_model,

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Tuple, Union
 
 import numpy
-from spacy import attrs
 from spacy.tokens import Doc
 from thinc.api import Model
 
@@ -44,6 +43,7 @@ _CHOICES = (
     "network_share",
     "scale",
     "ngram_size",
+    "attr",
     "min_texts",
     "max_share",
     "copy",
@@ -129,8 +129,6 @@ def structure(model: Model[Any, Any]) -> List[Tuple[str, Any]]:
     for node in model.walk():
         found += [(key, node.attrs[key]) for key in _CHOICES if key in node.attrs]
         found += [(name, node.attrs[key]) for key, name in _RENAMED.items() if key in node.attrs]
-        if node.name in (ngrams.NAME, latent.NAME):
-            found.append(("attr", attrs.NAMES[node.attrs["attr"]]))
         # Its parameters are those of its kind, and loading leaves those of the other one.
         found += [("attention", kind) for kind in KINDS if node.name == f"{kind}_attention"]
     return found

@@ -12,7 +12,8 @@ from thinc.types import Floats2d
 
 from ..errors import Errors
 from .cross_entropy import ClassWeightsT
-from .trainable_textcat import CrossEntropyTextcat, RawTextsT, check_labels
+from .raw_texts import RawTextsT, raw_reader
+from .trainable_textcat import CrossEntropyTextcat, check_labels
 
 # The choice for some thousand to a hundred thousand texts:
 # - A bidirectional LSTM: its cell, with the forget gate open at first, learns from long texts where
@@ -173,14 +174,14 @@ class RNNTextCategorizer(CrossEntropyTextcat):
             labels, for a `spacy-rnn.LatentNgrams.v1`, which learns from the training texts too.
         RAISES (ValueError): If there are fewer than two labels, or nothing learns from raw texts.
         """
-        self._check_raw_texts(nlp, raw_texts)
+        read_raw = raw_reader(self.name, self.model, nlp, raw_texts)
         if labels is None:
             labels = list(dict.fromkeys(cat for eg in get_examples() for cat in eg.reference.cats))
         labels = list(labels)
         check_labels(self.name, list(dict.fromkeys([*self.labels, *labels])), exclusive=True)
         sample = self._sample_for_model(get_examples)
         super().initialize(sample, nlp=nlp, labels=labels, positive_label=positive_label)
-        self._initialize_weights(get_examples, nlp, raw_texts)
+        self._initialize_weights(get_examples, read_raw)
 
     def _validate_categories(self, examples: Iterable[Example]) -> None:
         examples = list(examples)

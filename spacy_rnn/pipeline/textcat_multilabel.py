@@ -11,8 +11,9 @@ from thinc.api import Config, Model
 from thinc.types import Floats2d
 
 from .cross_entropy import ClassWeightsT
+from .raw_texts import RawTextsT, raw_reader
 from .textcat import SCORE_WEIGHTS, default_model_config
-from .trainable_textcat import CrossEntropyTextcat, RawTextsT, check_labels
+from .trainable_textcat import CrossEntropyTextcat, check_labels
 
 multilabel_model_config = default_model_config.replace(
     "exclusive_classes = true", "exclusive_classes = false"
@@ -105,11 +106,11 @@ class RNNMultiLabelTextCategorizer(CrossEntropyTextcat, MultiLabel_TextCategoriz
             they are read off the examples.
         RAISES (ValueError): If there are no labels, or nothing learns from raw texts.
         """
-        self._check_raw_texts(nlp, raw_texts)
+        read_raw = raw_reader(self.name, self.model, nlp, raw_texts)
         if labels is None:
             labels = list(dict.fromkeys(cat for eg in get_examples() for cat in eg.reference.cats))
         labels = list(labels)
         check_labels(self.name, [*self.labels, *labels], exclusive=False)
         sample = self._sample_for_model(get_examples)
         MultiLabel_TextCategorizer.initialize(self, sample, nlp=nlp, labels=labels)
-        self._initialize_weights(get_examples, nlp, raw_texts)
+        self._initialize_weights(get_examples, read_raw)

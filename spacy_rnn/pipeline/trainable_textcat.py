@@ -19,20 +19,20 @@ from typing import (
 
 import numpy
 import srsly
-from spacy.language import Language
 from spacy.pipeline.textcat import TextCategorizer
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
 from spacy.util import minibatch
-from thinc.api import Model, NumpyOps, Optimizer, set_dropout_rate, to_numpy
+from thinc.api import NumpyOps, Optimizer, set_dropout_rate, to_numpy
 from thinc.types import Floats2d
 
 from ..calibration import is_temperature, temper
 from ..checks import check_rate
-from ..errors import Errors, number_error
+from ..errors import Errors
 from ..layers.gradients import renew_gradients
 from ..models import latent, ngrams
 from ..models.textcat import Backprop
+from ..progress import bar
 from ..training.gradients import output_gradient
 from ..training.steps import StepStats, finish_update
 from .cross_entropy import (
@@ -54,11 +54,7 @@ from .loading import (
     file_digest,
     structure,
 )
-from .progress import progress
 
-# Texts without labels, as readers of corpora give them.
-RawTextsT = Callable[[Language], Iterable[Example]]
-READER = "a reader that gives Examples, such as a spacy-rnn.TextCorpus.v1"
 # Docs whose n-grams are counted at once.
 COUNT_BATCH = 256
 
@@ -89,8 +85,7 @@ class CrossEntropyTextcat(TextCategorizer):
     def _initialize_weights(
         self,
         get_examples: Callable[[], Iterable[Example]],
-        nlp: Optional[Language],
-        raw_texts: Optional[RawTextsT],
+        read_raw: Callable[[], Iterable[Example]],
     ) -> None:
         self.cfg["temperature"] = 1.0  # that of other weights says nothing about these
         setting = cast(ClassWeightsT, self.cfg["class_weights"])
@@ -101,34 +96,20 @@ class CrossEntropyTextcat(TextCategorizer):
         for node in self.model.walk():
             if node.name == ngrams.NAME:
                 ngrams.count_ngrams(node, partial(self._batches_with_truths, get_examples))
-        self._learn_latent(get_examples, nlp, raw_texts)
+        self._learn_latent(get_examples, read_raw)
         renew_gradients(self.model)
 
     def _learn_latent(
         self,
         get_examples: Callable[[], Iterable[Example]],
-        nlp: Optional[Language],
-        raw_texts: Optional[RawTextsT],
+        read_raw: Callable[[], Iterable[Example]],
     ) -> None:
         """Let what learns from texts without labels do so: from the raw ones, and the others."""
-        for node in self._latent_nodes():
-            # As the pipeline will cut them into tokens, not as they were annotated.
-            raw = (eg.predicted for eg in _read_raw(raw_texts, nlp))
-            labelled = (eg.predicted for eg in get_examples())
-            latent.learn_components(node, progress(chain(raw, labelled), "Reading texts"))
-
-    def _latent_nodes(self) -> List[Model[Any, Any]]:
-        return [node for node in self.model.walk() if node.name == latent.NAME]
-
-    def _check_raw_texts(self, nlp: Optional[Language], raw_texts: Any) -> None:
-        if raw_texts is None:
-            return
-        if not self._latent_nodes():
-            raise ValueError(Errors.E173.format(name=self.name))
-        if nlp is None:
-            raise number_error("nlp", "the pipeline, which raw_texts are read with", nlp)
-        if not callable(raw_texts):
-            raise number_error("raw_texts", READER, type(raw_texts).__name__)
+        for node in self.model.walk():
+            if node.name == latent.NAME:
+                # As the pipeline will cut them into tokens, not as they were annotated.
+                docs = (eg.predicted for eg in chain(read_raw(), get_examples()))
+                latent.learn_components(node, bar(docs, "docs", about="Reading texts"))
 
     def _batches_with_truths(
         self, get_examples: Callable[[], Iterable[Example]]
@@ -413,16 +394,6 @@ class CrossEntropyTextcat(TextCategorizer):
         check_parameters(self.name, self.model)
         renew_gradients(self.model)
         self._check_temperature()
-
-
-def _read_raw(raw_texts: Optional[RawTextsT], nlp: Optional[Language]) -> Iterator[Example]:
-    """YIELDS (Example): What a reader reads, if there is one."""
-    if raw_texts is None or nlp is None:
-        return
-    for example in raw_texts(nlp) or ():
-        if not isinstance(example, Example):
-            raise number_error("raw_texts", READER, type(example).__name__)
-        yield example
 
 
 def check_labels(name: str, labels: Sequence[str], exclusive: bool) -> None:

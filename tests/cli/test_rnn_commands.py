@@ -22,7 +22,8 @@ from spacy.training import Example
 from spacy.util import registry
 from typer.testing import CliRunner
 
-from spacy_rnn.cli import common, progress, surprisal
+from spacy_rnn import progress
+from spacy_rnn.cli import common, surprisal
 from spacy_rnn.cli.inputs import Source
 from tests.small_lm import TEXTS, train_lm
 

@@ -167,7 +167,7 @@ def test_of_too_many_texts_some_are_decomposed(monkeypatch):
 
 def keys_of(words):
     [doc] = make_docs([" ".join(words)])
-    return latent.words_of(doc, spacy.attrs.NORM)
+    return latent.words_of(doc, "NORM")
 
 
 def test_what_stands_apart_from_all_directions_says_nothing():
@@ -421,7 +421,7 @@ def test_tokens_are_those_of_the_pipeline_not_of_the_annotation():
     known = latent.find_rows(node.attrs["keys"], keys_of(["film"])) >= 0
     assert known.all()
     doc = Doc(nlp.vocab, words=["film."])
-    unknown = latent.find_rows(node.attrs["keys"], latent.words_of(doc, spacy.attrs.NORM))
+    unknown = latent.find_rows(node.attrs["keys"], latent.words_of(doc, "NORM"))
     assert_array_equal(unknown, [-1])
 
 

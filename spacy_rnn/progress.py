@@ -2,18 +2,28 @@
 
 import contextlib
 import threading
-from typing import Any, Iterable, Iterator
+from typing import Any, Iterable, Iterator, Optional
 
 DELAY = 2.0
 
 
-def bar(values: Iterable[Any], unit: str, *, is_needed: bool = True) -> Iterable[Any]:
-    """RETURNS (Iterable): The values, counted on standard error as they are taken."""
+def bar(
+    values: Iterable[Any], unit: str, *, about: Optional[str] = None, is_needed: bool = True
+) -> Iterable[Any]:
+    """
+    values (Iterable): Any values.
+    unit (str): What they are, in the plural.
+    about (Optional[str]): What is done with them.
+    is_needed (bool): Whether to show anything.
+    RETURNS (Iterable): The values, counted on standard error as they are taken.
+    """
     from tqdm import tqdm
 
     # None stands for: not where standard error is no terminal.
     disable = None if is_needed else True
-    counted: Iterable[Any] = tqdm(values, unit=f" {unit}", delay=DELAY, disable=disable)
+    counted: Iterable[Any] = tqdm(
+        values, about, unit=f" {unit}", delay=DELAY, disable=disable, leave=False
+    )
     return counted
 
 
