@@ -507,6 +507,12 @@ class Errors(metaclass=_WithCodes):
         "Add a spacy-rnn.LatentNgrams.v1 as the 'latent' of its linear_model, or leave raw_texts "
         "out of [initialize.components.{name}]."
     )
+    E174 = (
+        "'{name}' is to learn from embedded tokens that are moved (adversarial_norm), but there "
+        "are none of its own to move: found '{found}'. Expected a spacy-rnn.TextCatRNN.v1 over a "
+        "spacy.Tok2Vec.v2, or over language models that are not frozen. Set adversarial_norm = 0.0 "
+        "or give it such a tok2vec instead of a listener."
+    )
 
 
 def number_error(what: str, expected: str, found: Any) -> ValueError:

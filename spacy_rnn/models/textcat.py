@@ -138,9 +138,17 @@ class Backprop:
         get_gradient (Callable[[Floats2d], Floats2d]): From scores, (n_docs, n_labels), to the
             gradient of the loss with respect to their logits.
         """
-        for logits, callback in zip(self.logits, self.callbacks):
-            callback(get_gradient(self.activate(logits)))
+        for i in range(len(self.logits)):
+            self.part(i, get_gradient)
         return []
+
+    def part(self, i: int, get_gradient: Callable[[OutT], OutT]) -> None:
+        """Let one part learn from its own error.
+
+        i (int): 0 for the network, 1 for the linear model.
+        get_gradient (Callable[[Floats2d], Floats2d]): As above.
+        """
+        self.callbacks[i](get_gradient(self.activate(self.logits[i])))
 
 
 def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, Callable]:

@@ -5,7 +5,6 @@ from typing import Any, Callable, List, Optional, Tuple, cast
 import numpy
 from spacy.tokens import Doc
 from thinc.api import Model, get_array_module, set_dropout_rate, to_numpy
-from thinc.layers.chain import forward as chain_forward
 from thinc.types import Floats1d, Floats2d
 
 from ..checks import is_whole
@@ -14,8 +13,8 @@ from ..layers.ops import without_blis
 from ..layers.ragged import to_list, to_ragged
 from ..layers.threads import one_blas_thread
 from ..models import ngrams
+from ..models.embeddings import embeds_then_encodes, reads_as_language_models
 from ..models.lm_path import Embedded, embed_units
-from ..models.lm_tok2vec import read
 from ..models.textcat import logit_shares
 from .explanation import METHODS, Explanation
 from .path_integral import MIN_STEPS, integrate
@@ -176,9 +175,8 @@ def _integrated_gradients(
 
 def _embed(name: str, tok2vec: Model[Any, Any], doc: Doc) -> Optional[Embedded]:
     """RETURNS (Optional[Embedded]): The text, embedded; None if it has no tokens."""
-    # By what it does, not by its references, which Model.copy() does not keep.
-    is_chain = tok2vec._func is chain_forward and len(tok2vec.layers) == 2
-    if not is_chain and tok2vec._func is not read:
+    is_chain = embeds_then_encodes(tok2vec)
+    if not is_chain and not reads_as_language_models(tok2vec):
         raise ValueError(Errors.E080.format(name=name, found=f"'{tok2vec.name}'"))
     if not len(doc):
         return None

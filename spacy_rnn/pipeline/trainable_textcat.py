@@ -1,5 +1,7 @@
 """What both text categorizers share: loss, updates, prediction, checks of what is loaded."""
 
+import math
+from contextlib import nullcontext
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -27,10 +29,12 @@ from thinc.api import NumpyOps, Optimizer, set_dropout_rate, to_numpy
 from thinc.types import Floats2d
 
 from ..calibration import is_temperature, temper
-from ..checks import check_rate
-from ..errors import Errors
+from ..checks import check_rate, is_number
+from ..errors import Errors, number_error
 from ..layers.gradients import renew_gradients
+from ..layers.perturbation import Adversary
 from ..models import latent, ngrams
+from ..models.embeddings import embeddings_of
 from ..models.textcat import Backprop
 from ..progress import bar
 from ..training.gradients import output_gradient
@@ -71,12 +75,17 @@ class CrossEntropyTextcat(TextCategorizer):
     exclusive: bool
     steps: StepStats
 
-    def _configure_loss(self, class_weights: ClassWeightsT, label_smoothing: float) -> None:
+    def _configure_loss(
+        self, class_weights: ClassWeightsT, label_smoothing: float, adversarial_norm: float
+    ) -> None:
         self.steps = StepStats()
         check_class_weights(self.name, class_weights)
         check_rate("label_smoothing", label_smoothing)
+        if not is_number(adversarial_norm) or not 0.0 <= adversarial_norm < math.inf:
+            raise number_error("adversarial_norm", "at least 0 and finite", adversarial_norm)
         self.cfg["class_weights"] = class_weights
         self.cfg["label_smoothing"] = label_smoothing
+        self.cfg["adversarial_norm"] = adversarial_norm
         # By label; computed at initialization if class_weights is a string.
         self.cfg["label_weights"] = {}
         # What logits are divided by at prediction; see `spacy_rnn.calibration`.
@@ -87,6 +96,7 @@ class CrossEntropyTextcat(TextCategorizer):
         get_examples: Callable[[], Iterable[Example]],
         read_raw: Callable[[], Iterable[Example]],
     ) -> None:
+        self._find_adversary()  # now rather than in the first step
         self.cfg["temperature"] = 1.0  # that of other weights says nothing about these
         setting = cast(ClassWeightsT, self.cfg["class_weights"])
         counts = LabelCounts.of(get_examples()) if isinstance(setting, str) else None
@@ -233,16 +243,44 @@ class CrossEntropyTextcat(TextCategorizer):
             return losses
         examples = [examples[i] for i in self._read_by_model([eg.predicted for eg in examples])]
         set_dropout_rate(self.model, drop)
-        scores, backprop = self.model.begin_update([eg.predicted for eg in examples])
-        loss, d_logits = self.get_loss(examples, scores)
-        if self.model.attrs.get("network_share") is None:
-            backprop(output_gradient(self.model, d_logits, scores))
-        else:
-            cast(Backprop, backprop).apart(lambda part: self.get_loss(examples, part)[1])
+        adversary = self._find_adversary()
+        with adversary.watching() if adversary else nullcontext():
+            scores, backprop = self.model.begin_update([eg.predicted for eg in examples])
+            loss, d_logits = self.get_loss(examples, scores)
+            if self.model.attrs.get("network_share") is None:
+                backprop(output_gradient(self.model, d_logits, scores))
+            else:
+                cast(Backprop, backprop).apart(lambda part: self.get_loss(examples, part)[1])
+        if adversary is not None and adversary.has_moves:
+            self._learn_from_moved(adversary, examples)
         if sgd is not None:
             self.finish_update(sgd)
         losses[self.name] += loss
         return losses
+
+    def _find_adversary(self) -> Optional[Adversary]:
+        """RETURNS (Optional[Adversary]): What moves embedded tokens, if that is asked for.
+        RAISES (ValueError): E174 if nothing is there that could be moved."""
+        norm = cast(float, self.cfg.get("adversarial_norm", 0.0))  # not saved once
+        if not norm:
+            return None
+        is_ours = self.model.attrs.get("gradient_of") == "logits"
+        layers = embeddings_of(self.model.layers[0]) if is_ours else []
+        if not layers:
+            found = self.model.layers[0].name if is_ours else self.model.name
+            raise ValueError(Errors.E174.format(name=self.name, found=found))
+        return Adversary(layers, norm)
+
+    def _learn_from_moved(self, adversary: Adversary, examples: List[Example]) -> None:
+        """Add the gradients of the same loss where it is higher. The linear model, which sees no
+        embedded tokens, learns from that only if it learns from the error of the sum."""
+        with adversary.moving():
+            scores, backprop = self.model.begin_update([eg.predicted for eg in examples])
+            if self.model.attrs.get("network_share") is None:
+                backprop(self.get_loss(examples, scores)[1])
+            else:
+                network = cast(Backprop, backprop)
+                network.part(0, lambda part: self.get_loss(examples, part)[1])
 
     def finish_update(self, sgd: Optimizer) -> None:
         """Take a step with the gradients so far, unless one of them is not finite: then the step

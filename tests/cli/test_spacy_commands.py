@@ -189,8 +189,8 @@ def arguments_of(function: Callable) -> List[str]:
 
 def test_fill_config_adds_all_arguments_of_component_and_layers(work):
     component = load_config(work.config)["components"]["textcat"]
-    settings = ["class_weights", "factory", "label_smoothing", "model", "scorer", "threshold"]
-    assert sorted(component) == settings
+    settings = ["adversarial_norm", "class_weights", "factory", "label_smoothing"]
+    assert sorted(component) == [*settings, "model", "scorer", "threshold"]
     model = component["model"]
     for block, function in (
         (model, TextCatRNN),

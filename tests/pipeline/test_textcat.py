@@ -14,6 +14,7 @@ from thinc.api import Config, fix_random_seed
 from spacy_rnn.layers import QRNN
 from spacy_rnn.pipeline.loading import check_parameters, structure
 from spacy_rnn.training.optimizers import Adam
+from tests.small_textcat import SMALL
 
 TRAIN = [
     ("I like this film very much", "POSITIVE"),
@@ -25,19 +26,6 @@ TRAIN = [
 ]
 OTHER = [("a dull and endless story", "NEGATIVE"), ("a bright, quick story", "POSITIVE")]
 FACTORIES = ["rnn_textcat", "rnn_textcat_multilabel"]
-SMALL = Config().from_str(
-    """
-    [model]
-    [model.tok2vec]
-    [model.tok2vec.embed]
-    width = 16
-    rows = [100, 50, 50, 50]
-    [model.tok2vec.encode]
-    width = 16
-    [model.linear_model]
-    length = 1024
-    """
-)
 
 
 def examples(nlp, data=TRAIN):

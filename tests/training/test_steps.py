@@ -10,10 +10,11 @@ import spacy
 from numpy.testing import assert_array_equal
 from small_models import arrays, copies, make_model, poison, set_gradients
 from spacy.training import Example
-from thinc.api import Config, Optimizer
+from thinc.api import Optimizer
 
 from spacy_rnn.training.optimizers import NTASGD, SGD, Adam
 from spacy_rnn.training.steps import StepStats, finish_update
+from tests.small_textcat import SMALL
 
 OPTIMIZERS = {
     "Adam": lambda: Adam(0.01),
@@ -21,19 +22,6 @@ OPTIMIZERS = {
     "NTASGD": lambda: NTASGD(0.01),
     "thinc": lambda: Optimizer(0.01),
 }
-SMALL = Config().from_str(
-    """
-    [model]
-    [model.tok2vec]
-    [model.tok2vec.embed]
-    width = 16
-    rows = [100, 50, 50, 50]
-    [model.tok2vec.encode]
-    width = 16
-    [model.linear_model]
-    length = 1024
-    """
-)
 TEXTS = {"a lovely day": "GOOD", "a good film": "GOOD", "an awful day": "BAD", "a bad film": "BAD"}
 
 
