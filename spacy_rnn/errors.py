@@ -510,8 +510,8 @@ class Errors(metaclass=_WithCodes):
     E174 = (
         "'{name}' is to learn from embedded tokens that are moved (adversarial_norm), but there "
         "are none of its own to move: found '{found}'. Expected a spacy-rnn.TextCatRNN.v1 over a "
-        "spacy.Tok2Vec.v2, or over language models that are not frozen. Set adversarial_norm = 0.0 "
-        "or give it such a tok2vec instead of a listener."
+        "spacy.Tok2Vec.v2 without a listener, or over language models with frozen = false. Give it "
+        "such a tok2vec, or set adversarial_norm = 0.0."
     )
 
 

@@ -37,7 +37,8 @@ class Adversary:
 
     @property
     def has_moves(self) -> bool:
-        """RETURNS (bool): Whether a gradient got to any of the layers: not if they are frozen."""
+        """RETURNS (bool): Whether a gradient got to any of the layers: not in the first step of a
+        network whose output begins as zeros."""
         return any(move is not None for move in self._moves)
 
     @contextmanager
@@ -71,7 +72,8 @@ class Adversary:
 
         def backprop(dY: Any) -> Any:
             gradient = cast(Any, to_ragged(ops, dY).dataXd).reshape(shape)
-            self._moves[place] = direction(ops, gradient, lengths) * scale
+            if gradient.any():
+                self._moves[place] = direction(ops, gradient, lengths) * scale
             return callback(dY)
 
         return Yr, backprop
@@ -112,16 +114,14 @@ def direction(ops: Ops, rows: Floats2d, lengths: Ints1d) -> Floats2d:
     lengths (Ints1d): (n_seqs,)
     RETURNS (Floats2d): (n_rows, width) A new array. Sequences of zeros stay so.
     """
-    xp = ops.xp
     if not rows.size:
-        return cast(Floats2d, xp.zeros_like(rows))
-    # By the largest number first: squares of gradients are easily too small for single precision.
-    largest = xp.abs(rows).max()
-    scaled: Any = rows / xp.where(largest > 0.0, largest, 1.0)
-    squares = (scaled**2).sum(axis=1, keepdims=True)
-    norms = xp.sqrt(ops.reduce_sum(squares, lengths))
-    factors = 1.0 / xp.where(norms > 0.0, norms, 1.0)
-    return cast(Floats2d, scaled * ops.backprop_reduce_sum(factors, lengths))
+        return cast(Floats2d, ops.xp.zeros_like(rows))
+    # In double precision: squares of gradients are easily too small for single precision.
+    squares = ops.xp.multiply(rows, rows, dtype="float64").sum(axis=1, keepdims=True)
+    norms = ops.xp.sqrt(ops.reduce_sum(squares, lengths))
+    factors = 1.0 / ops.xp.where(norms > 0.0, norms, 1.0)
+    scaled: Any = rows * ops.backprop_reduce_sum(factors, lengths)
+    return cast(Floats2d, scaled.astype(rows.dtype))
 
 
 def root_mean_square(rows: Floats2d) -> float:

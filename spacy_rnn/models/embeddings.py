@@ -5,31 +5,52 @@ from typing import Any, List
 from thinc.api import Model
 from thinc.layers.chain import forward as chain_forward
 
+from ..layers.freezing import FROZEN, has_parameters
 from .lm_parts import embedding_of
-from .lm_tok2vec import read, readers_of
+from .lm_tok2vec import readers_of
 
 
 def embeds_then_encodes(tok2vec: Model[Any, Any]) -> bool:
     """RETURNS (bool): Whether it is an embedding and an encoder, one after the other, as
     `spacy.Tok2Vec.v2`."""
-    # By what it does, not by its references, which Model.copy() does not keep.
-    return tok2vec._func is chain_forward and len(tok2vec.layers) == 2
+    # Not by references, which Model.copy() does not keep. Callbacks of spaCy's may replace
+    # functions, but leave the name that Thinc gives a chain.
+    is_named = tok2vec.name == ">>".join(layer.name for layer in tok2vec.layers)
+    return len(tok2vec.layers) == 2 and (is_named or tok2vec._func is chain_forward)
 
 
 def reads_as_language_models(tok2vec: Model[Any, Any]) -> bool:
     """RETURNS (bool): Whether it is a `spacy-rnn.LanguageModelTok2Vec.v1`."""
-    return tok2vec._func is read
+    return tok2vec.name == "lm_tok2vec"
 
 
 def embeddings_of(tok2vec: Model[Any, Any]) -> List[Model[Any, Any]]:
-    """Find the layers that give each token, or each unit, a vector that does not depend on others,
-    and that learn.
+    """Find the layers that give each token, or each unit, a vector that does not depend on others.
 
     tok2vec (Model[List[Doc], List[Floats2d]]): The tok2vec of a text classifier.
-    RETURNS (List[Model]): They have rows for their output. None for a tok2vec of another kind, such
-        as a listener, and for language models that are always frozen.
+    RETURNS (List[Model]): They have rows for their output. None for a tok2vec of another kind, for
+        one in which there is a listener, whose vectors are another component's, and for language
+        models that never learn.
     """
+    if any(node.name == "tok2vec-listener" for node in tok2vec.walk()):
+        return []
     if reads_as_language_models(tok2vec):
-        readers = (reader for reader in readers_of(tok2vec) if not reader.attrs["always_frozen"])
-        return [embedding_of(reader) for reader in readers]
-    return [tok2vec.layers[0]] if embeds_then_encodes(tok2vec) else []
+        return [embedding_of(reader) for reader in readers_of(tok2vec) if _has_learners(reader)]
+    if embeds_then_encodes(tok2vec) and _has_learners(tok2vec.layers[0]):
+        return [tok2vec.layers[0]]
+    return []
+
+
+def is_learning(model: Model[Any, Any]) -> bool:
+    """RETURNS (bool): Whether something in a model learns, for the time being."""
+    return _has_learners(model, but=FROZEN)
+
+
+def _has_learners(model: Model[Any, Any], but: str = "") -> bool:
+    """RETURNS (bool): Whether there are parameters beneath that may learn.
+    but (str): Not those of nodes with this attribute."""
+    if model.attrs.get("always_frozen"):
+        return False
+    if has_parameters(model) and but not in model.attrs:
+        return True
+    return any(_has_learners(layer, but) for layer in model.layers)

@@ -34,7 +34,7 @@ from ..errors import Errors, number_error
 from ..layers.gradients import renew_gradients
 from ..layers.perturbation import Adversary
 from ..models import latent, ngrams
-from ..models.embeddings import embeddings_of
+from ..models.embeddings import embeddings_of, is_learning
 from ..models.textcat import Backprop
 from ..progress import bar
 from ..training.gradients import output_gradient
@@ -259,7 +259,8 @@ class CrossEntropyTextcat(TextCategorizer):
         return losses
 
     def _find_adversary(self) -> Optional[Adversary]:
-        """RETURNS (Optional[Adversary]): What moves embedded tokens, if that is asked for.
+        """RETURNS (Optional[Adversary]): What moves embedded tokens, if that is asked for, and if
+            they are learning.
         RAISES (ValueError): E174 if nothing is there that could be moved."""
         norm = cast(float, self.cfg.get("adversarial_norm", 0.0))  # not saved once
         if not norm:
@@ -269,7 +270,8 @@ class CrossEntropyTextcat(TextCategorizer):
         if not layers:
             found = self.model.layers[0].name if is_ours else self.model.name
             raise ValueError(Errors.E174.format(name=self.name, found=found))
-        return Adversary(layers, norm)
+        learning = [layer for layer in layers if is_learning(layer)]
+        return Adversary(learning, norm) if learning else None
 
     def _learn_from_moved(self, adversary: Adversary, examples: List[Example]) -> None:
         """Add the gradients of the same loss where it is higher. The linear model, which sees no

@@ -10,13 +10,19 @@ from numpy.testing import assert_allclose
 from spacy.training import Example
 from thinc.api import Config, fix_random_seed, set_dropout_rate
 
-from spacy_rnn.layers.freezing import freeze
+from spacy_rnn.layers.freezing import freeze, thaw
 from spacy_rnn.layers.perturbation import direction, root_mean_square
 from spacy_rnn.models.embeddings import embeddings_of
 from tests.small_textcat import SMALL
 
 TEXTS = ["a good and long film", "bad", "", "what a bad day it was", "good people"]
 LABELS = ["GOOD", "BAD", "BAD", "BAD", "GOOD"]
+HASHED: Dict[str, Any] = {
+    "width": 16,
+    "attrs": ["NORM", "SHAPE"],
+    "rows": [100, 50],
+    "include_static_vectors": False,
+}
 FACTORIES = ["rnn_textcat", "rnn_textcat_multilabel"]
 LM: Dict[str, Any] = {
     "@architectures": "spacy-rnn.LanguageModel.v1",
@@ -45,6 +51,22 @@ def make(factory: str = "rnn_textcat", **settings: Any) -> Any:
     # Weights of the output begin as zeros, and then nothing below has a gradient.
     W = pipe.model.layers[3].layers[0].get_param("W")
     W += numpy.random.RandomState(0).standard_normal(W.shape).astype("f")
+    return nlp, pipe, optimizer
+
+
+def make_over(embed: Dict[str, Any], encode: Dict[str, Any]) -> Any:
+    fix_random_seed(0)
+    nlp = spacy.blank("en")
+    model = {
+        "@architectures": "spacy-rnn.TextCatRNN.v1",
+        "exclusive_classes": True,
+        "tok2vec": {"@architectures": "spacy.Tok2Vec.v2", "embed": embed, "encode": encode},
+    }
+    config = {"model": model, "adversarial_norm": 2.0}
+    pipe: Any = nlp.add_pipe("rnn_textcat", name="textcat", config=config)
+    optimizer = nlp.initialize(lambda: examples(nlp))
+    optimizer.learn_rate = 0.01
+    set_dropout_rate(pipe.model, 0.0)
     return nlp, pipe, optimizer
 
 
@@ -218,17 +240,70 @@ def test_language_models_are_moved_in_each_direction(names: List[str]) -> None:
     assert numpy.abs(moved - scores).max() > 1e-4
 
 
-def test_frozen_embeddings_cost_no_second_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def count_seconds(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Tells how many second passes there are in an update."""
+
+    def count(nlp: Any, pipe: Any) -> int:
+        found: List[int] = []
+        learn = type(pipe)._learn_from_moved
+        monkeypatch.setattr(
+            pipe, "_learn_from_moved", lambda *args: (found.append(1), learn(pipe, *args))
+        )
+        nlp.update(examples(nlp))
+        return len(found)
+
+    return count
+
+
+def test_frozen_embeddings_of_language_models_cost_no_second_pass(count_seconds: Any) -> None:
     nlp, pipe = over_lms(forward=LM)
     begin(nlp)
-    seconds: List[int] = []
-    learn = pipe._learn_from_moved
-    monkeypatch.setattr(pipe, "_learn_from_moved", lambda *args: (seconds.append(1), learn(*args)))
-    nlp.update(examples(nlp))
-    assert len(seconds) == 1
+    assert count_seconds(nlp, pipe) == 1
     freeze(embeddings_of(pipe.model.layers[0])[0])
+    assert count_seconds(nlp, pipe) == 0
+    thaw(pipe.model)
+    assert count_seconds(nlp, pipe) == 1
+
+
+EMBEDS: Dict[str, Dict[str, Any]] = {
+    "hash": {"@architectures": "spacy-rnn.HashEmbed.v1", **HASHED},
+    "spacy": {"@architectures": "spacy.MultiHashEmbed.v2", **HASHED},
+    "char": {"@architectures": "spacy-rnn.CharEmbed.v1", "width": 16, "cell": "lstm"},
+}
+CONV = {"width": 16, "depth": 1, "window_size": 1}
+ENCODES: Dict[str, Dict[str, Any]] = {
+    "rnn": {"@architectures": "spacy-rnn.RNNEncoder.v1", "cell": "gru", "width": 16},
+    "conv": {
+        "@architectures": "spacy-rnn.ConvRNNEncoder.v1",
+        "cell": "gru",
+        "conv_depth": 1,
+        **CONV,
+    },
+    "spacy": {"@architectures": "spacy.MaxoutWindowEncoder.v2", **CONV, "maxout_pieces": 2},
+}
+
+
+@pytest.mark.parametrize("embed", EMBEDS)
+@pytest.mark.parametrize("encode", ENCODES)
+def test_frozen_embeddings_below_encoders_cost_no_second_pass(
+    embed: str, encode: str, count_seconds: Any
+) -> None:
+    nlp, pipe, optimizer = make_over(EMBEDS[embed], ENCODES[encode])
+    # Not in the first step either: as the output begins with zeros, there is no gradient.
+    assert count_seconds(nlp, pipe) == 0
+    for _ in range(3):
+        nlp.update(examples(nlp), sgd=optimizer)
+    assert count_seconds(nlp, pipe) == 1
+    freeze(pipe.model.layers[0].layers[0])
+    clear(pipe.model)
+    assert count_seconds(nlp, pipe) == 0
+    found = gradients(pipe.model)
+    clear(pipe.model)
+    pipe.cfg["adversarial_norm"] = 0.0
     nlp.update(examples(nlp))
-    assert len(seconds) == 1
+    for key, expected in gradients(pipe.model).items():
+        assert_allclose(found[key], expected, atol=1e-6)
 
 
 def test_what_has_no_embedding_of_its_own_is_refused_before_the_training() -> None:
@@ -244,6 +319,20 @@ def test_what_has_no_embedding_of_its_own_is_refused_before_the_training() -> No
         nlp.initialize(lambda: examples(nlp))
     nlp, _ = over_lms(forward=LM, frozen=True)
     with pytest.raises(ValueError, match=r"E174.*'lm_tok2vec'"):
+        nlp.initialize(lambda: examples(nlp))
+    below = {"@architectures": "spacy-rnn.LanguageModelTok2Vec.v1", "forward": LM, "frozen": True}
+    with pytest.raises(ValueError, match="E174"):
+        make_over(below, ENCODES["rnn"])
+    nlp = spacy.blank("en")
+    nlp.add_pipe("tok2vec")
+    above = {
+        "@architectures": "spacy.Tok2Vec.v2",
+        "embed": {"@architectures": "spacy.Tok2VecListener.v1", "width": 96},
+        "encode": ENCODES["rnn"],
+    }
+    model = {**listener, "tok2vec": above}
+    nlp.add_pipe("rnn_textcat", config={"model": model, "adversarial_norm": 1.0})
+    with pytest.raises(ValueError, match="E174"):
         nlp.initialize(lambda: examples(nlp))
     nlp = spacy.blank("en")
     bow = {

@@ -11,6 +11,7 @@ import spacy
 from numpy.testing import assert_allclose, assert_array_equal
 from spacy.language import Language
 from spacy.training import Example
+from spacy.util import registry
 from thinc.api import Config, Model, fix_random_seed
 
 from spacy_rnn.layers.ragged import to_ragged
@@ -139,6 +140,13 @@ def make_over_language_models(unit: str, directions: Dict[str, int], frozen: boo
 
 
 # Completeness
+
+
+def test_layers_are_told_by_more_than_their_functions() -> None:
+    """spaCy's callback for NVIDIA's profiler puts its own in their place."""
+    nlp = make()
+    registry.callbacks.get("spacy.models_with_nvtx_range.v1")()(nlp)
+    check_complete(nlp, "a lovely day")
 
 
 @pytest.mark.parametrize(
