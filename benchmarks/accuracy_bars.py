@@ -9,6 +9,7 @@ from .accuracy_systems import (
     PEER,
     SPACY,
     SYSTEMS,
+    WITH_ADVERSARY,
     WITH_LATENT,
     WITH_TRANSFER,
     WITH_VECTORS,
@@ -21,7 +22,8 @@ MIN_BEST = 4  # sets, of the five
 GOALS = [
     ("mr", DEFAULT, 78.0),
     ("mr", WITH_VECTORS, 79.5),
-    ("mr", WITH_TRANSFER, 82.0),
+    # What the documentation recommends for some thousand labelled sentences.
+    ("mr", WITH_ADVERSARY, 82.0),
     ("imdb", DEFAULT, 90.5),
     ("imdb", WITH_TRANSFER, 93.0),
     ("r8", DEFAULT, 97.3),

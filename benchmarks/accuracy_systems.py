@@ -19,10 +19,23 @@ ENCODE = f"components.{COMPONENT}.model.tok2vec.encode"
 PEER, SCRATCH, VECTORS, TRANSFER = "peer", "from scratch", "with vectors", "with transfer"
 TFIDF, SPACY, DEFAULT = "tfidf", "textcat", "rnn_textcat"
 WITH_VECTORS, WITH_TRANSFER = "rnn_textcat-vectors", "rnn_textcat-transfer"
-WITH_LATENT = "rnn_textcat-latent"
+WITH_LATENT, WITH_ADVERSARY = "rnn_textcat-latent", "rnn_textcat-adversarial"
 # Among the overrides of a system: the files of texts without labels.
 RAW = "{raw}"
 OURS, THEIRS = "textcat_lstm.cfg", "textcat_spacy.cfg"
+
+# The language models are trained on the texts of the data set, or on texts of its kind.
+LANGUAGE_MODELS = (
+    "training/lm_{set}_forward/model-best",
+    "training/lm_{set}_backward/model-best",
+)
+FINE_TUNING: Dict[str, Any] = {
+    "paths.lm_forward": LANGUAGE_MODELS[0],
+    "paths.lm_backward": LANGUAGE_MODELS[1],
+    "training.optimizer.learn_rate.total_steps": "{steps}",
+    # The budgets of few labels are 160 updates.
+    "training.before_update.every": 30,
+}
 
 
 class System(NamedTuple):
@@ -175,20 +188,25 @@ SYSTEMS: Dict[str, System] = {
         "textcat_latent.cfg",
         overrides={"paths.raw_text": RAW},
     ),
-    # The language models are trained on the texts of the data set, or on texts of its kind.
     WITH_TRANSFER: System(
         "rnn_textcat over language models (configs/textcat_transfer.cfg, thawing every 30 updates)",
         TRANSFER,
         "textcat_transfer.cfg",
-        overrides={
-            "paths.lm_forward": "training/lm_{set}_forward/model-best",
-            "paths.lm_backward": "training/lm_{set}_backward/model-best",
-            "training.optimizer.learn_rate.total_steps": "{steps}",
-            # The budgets of few labels are 160 updates.
-            "training.before_update.every": 30,
-        },
-        needs=("training/lm_{set}_forward/model-best", "training/lm_{set}_backward/model-best"),
+        overrides=FINE_TUNING,
+        needs=LANGUAGE_MODELS,
         words_per_second=5_000,
+    ),
+    WITH_ADVERSARY: System(
+        "The same with adversarial training, by a norm of 5, and a network_share of 0.5",
+        TRANSFER,
+        "textcat_transfer.cfg",
+        overrides={
+            **FINE_TUNING,
+            f"components.{COMPONENT}.adversarial_norm": 5.0,
+            f"components.{COMPONENT}.model.network_share": 0.5,
+        },
+        needs=LANGUAGE_MODELS,
+        words_per_second=1_700,
     ),
 }
 
