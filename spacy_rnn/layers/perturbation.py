@@ -16,7 +16,7 @@ from thinc.types import Floats2d, Ints1d, Ragged
 
 from .ragged import to_list, to_ragged
 
-# What a layer gives: rows, and, if it has been run for its gradient, how they are to be moved.
+# How the rows of a run are to be moved, (n_rows, width); None if no gradient got there.
 MoveT = Optional[Floats2d]
 
 
@@ -32,7 +32,7 @@ class Adversary:
     def __init__(self, layers: Sequence[Model[Any, Any]], norm: float) -> None:
         self.norm = norm
         self._layers = list({layer.id: layer for layer in layers}.values())
-        # Of one run of a layer each; None as long as it got no gradient.
+        # Of one run of a layer each.
         self._moves: List[MoveT] = []
 
     @property

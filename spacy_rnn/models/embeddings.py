@@ -5,7 +5,7 @@ from typing import Any, List
 from thinc.api import Model
 from thinc.layers.chain import forward as chain_forward
 
-from ..layers.freezing import FROZEN, has_parameters
+from ..layers.freezing import has_parameters
 from .lm_parts import embedding_of
 from .lm_tok2vec import readers_of
 
@@ -41,16 +41,8 @@ def embeddings_of(tok2vec: Model[Any, Any]) -> List[Model[Any, Any]]:
     return []
 
 
-def is_learning(model: Model[Any, Any]) -> bool:
-    """RETURNS (bool): Whether something in a model learns, for the time being."""
-    return _has_learners(model, but=FROZEN)
-
-
-def _has_learners(model: Model[Any, Any], but: str = "") -> bool:
-    """RETURNS (bool): Whether there are parameters beneath that may learn.
-    but (str): Not those of nodes with this attribute."""
+def _has_learners(model: Model[Any, Any]) -> bool:
+    """RETURNS (bool): Whether there are parameters beneath that are not frozen for good."""
     if model.attrs.get("always_frozen"):
         return False
-    if has_parameters(model) and but not in model.attrs:
-        return True
-    return any(_has_learners(layer, but) for layer in model.layers)
+    return has_parameters(model) or any(_has_learners(layer) for layer in model.layers)

@@ -31,10 +31,11 @@ from thinc.types import Floats2d
 from ..calibration import is_temperature, temper
 from ..checks import check_rate, is_number
 from ..errors import Errors, number_error
+from ..layers.freezing import is_frozen
 from ..layers.gradients import renew_gradients
 from ..layers.perturbation import Adversary
 from ..models import latent, ngrams
-from ..models.embeddings import embeddings_of, is_learning
+from ..models.embeddings import embeddings_of
 from ..models.textcat import Backprop
 from ..progress import bar
 from ..training.gradients import output_gradient
@@ -270,7 +271,7 @@ class CrossEntropyTextcat(TextCategorizer):
         if not layers:
             found = self.model.layers[0].name if is_ours else self.model.name
             raise ValueError(Errors.E174.format(name=self.name, found=found))
-        learning = [layer for layer in layers if is_learning(layer)]
+        learning = [layer for layer in layers if not is_frozen(layer)]
         return Adversary(learning, norm) if learning else None
 
     def _learn_from_moved(self, adversary: Adversary, examples: List[Example]) -> None:

@@ -241,7 +241,7 @@ def test_language_models_are_moved_in_each_direction(names: List[str]) -> None:
 
 
 @pytest.fixture
-def count_seconds(monkeypatch: pytest.MonkeyPatch) -> Any:
+def count_second_passes(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Tells how many second passes there are in an update."""
 
     def count(nlp: Any, pipe: Any) -> int:
@@ -256,14 +256,14 @@ def count_seconds(monkeypatch: pytest.MonkeyPatch) -> Any:
     return count
 
 
-def test_frozen_embeddings_of_language_models_cost_no_second_pass(count_seconds: Any) -> None:
+def test_frozen_embeddings_of_language_models_cost_no_second_pass(count_second_passes: Any) -> None:
     nlp, pipe = over_lms(forward=LM)
     begin(nlp)
-    assert count_seconds(nlp, pipe) == 1
+    assert count_second_passes(nlp, pipe) == 1
     freeze(embeddings_of(pipe.model.layers[0])[0])
-    assert count_seconds(nlp, pipe) == 0
+    assert count_second_passes(nlp, pipe) == 0
     thaw(pipe.model)
-    assert count_seconds(nlp, pipe) == 1
+    assert count_second_passes(nlp, pipe) == 1
 
 
 EMBEDS: Dict[str, Dict[str, Any]] = {
@@ -287,17 +287,17 @@ ENCODES: Dict[str, Dict[str, Any]] = {
 @pytest.mark.parametrize("embed", EMBEDS)
 @pytest.mark.parametrize("encode", ENCODES)
 def test_frozen_embeddings_below_encoders_cost_no_second_pass(
-    embed: str, encode: str, count_seconds: Any
+    embed: str, encode: str, count_second_passes: Any
 ) -> None:
     nlp, pipe, optimizer = make_over(EMBEDS[embed], ENCODES[encode])
     # Not in the first step either: as the output begins with zeros, there is no gradient.
-    assert count_seconds(nlp, pipe) == 0
+    assert count_second_passes(nlp, pipe) == 0
     for _ in range(3):
         nlp.update(examples(nlp), sgd=optimizer)
-    assert count_seconds(nlp, pipe) == 1
+    assert count_second_passes(nlp, pipe) == 1
     freeze(pipe.model.layers[0].layers[0])
     clear(pipe.model)
-    assert count_seconds(nlp, pipe) == 0
+    assert count_second_passes(nlp, pipe) == 0
     found = gradients(pipe.model)
     clear(pipe.model)
     pipe.cfg["adversarial_norm"] = 0.0

@@ -25,6 +25,7 @@ from spacy_rnn.models.vocabulary import Vocabulary
 from spacy_rnn.pipeline.explain import label_weights
 from spacy_rnn.pipeline.path_integral import MIN_STEPS, integrate
 from spacy_rnn.pipeline.predictions import collect
+from tests.small_textcat import SMALL
 
 TRAIN = [
     ("I like this film very much", "POSITIVE"),
@@ -37,20 +38,8 @@ TRAIN = [
 LABELS = ("POSITIVE", "NEGATIVE", "NEUTRAL")
 FACTORIES = ("rnn_textcat", "rnn_textcat_multilabel")
 TEXTS = ("I hate this film, but what a lovely  day with good people!", "lovely", "")
-SMALL = Config().from_str(
-    """
-    [model]
-    dropout = 0.5
-    [model.tok2vec]
-    [model.tok2vec.embed]
-    width = 16
-    rows = [100, 50, 50, 50]
-    [model.tok2vec.encode]
-    width = 16
-    dropout = 0.3
-    [model.linear_model]
-    length = 1024
-    """
+WITH_DROPOUT = Config(SMALL).merge(
+    {"model": {"dropout": 0.5, "tok2vec": {"encode": {"dropout": 0.3}}}}
 )
 
 
@@ -66,7 +55,7 @@ def make(
     fix_random_seed(0)
     nlp = spacy.blank("en")
     model = {**settings, "tok2vec": {"encode": encode or {}}}
-    config = Config(SMALL).merge({"model": model})
+    config = Config(WITH_DROPOUT).merge({"model": model})
     if not is_linear:
         config["model"]["linear_model"] = None
     nlp.add_pipe(factory, name="textcat", config=config)
