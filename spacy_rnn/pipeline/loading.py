@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Tuple, Union
 
 import numpy
+from spacy import attrs
 from spacy.tokens import Doc
 from thinc.api import Model
 
@@ -43,7 +44,6 @@ _CHOICES = (
     "network_share",
     "scale",
     "ngram_size",
-    "attr",
     "min_texts",
     "max_share",
     "copy",
@@ -129,6 +129,10 @@ def structure(model: Model[Any, Any]) -> List[Tuple[str, Any]]:
     for node in model.walk():
         found += [(key, node.attrs[key]) for key in _CHOICES if key in node.attrs]
         found += [(name, node.attrs[key]) for key, name in _RENAMED.items() if key in node.attrs]
+        if "attr" in node.attrs:
+            # Pipelines of before have spaCy's number of it.
+            attr = node.attrs["attr"]
+            found.append(("attr", attrs.NAMES[attr] if isinstance(attr, int) else attr))
         # Its parameters are those of its kind, and loading leaves those of the other one.
         found += [("attention", kind) for kind in KINDS if node.name == f"{kind}_attention"]
     return found

@@ -7,11 +7,13 @@ import numpy
 import pytest
 import spacy
 from numpy.testing import assert_allclose
+from spacy.attrs import LOWER, NORM
 from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Config, fix_random_seed
 
 from spacy_rnn.layers import QRNN
+from spacy_rnn.models import ngrams
 from spacy_rnn.pipeline.loading import check_parameters, structure
 from spacy_rnn.training.optimizers import Adam
 from tests.small_textcat import SMALL
@@ -426,3 +428,16 @@ def test_it_can_begin_anew_on_other_texts(factory, n_first):
         Example.from_dict(other.make_doc(TRAIN[0][0]), {"cats": {"POSITIVE": 1.0, "NEGATIVE": 0.0}})
     ]
     assert numpy.isfinite(other.update(data, sgd=Adam(0.01))[factory])
+
+
+def test_a_pipeline_whose_attribute_was_saved_as_a_number_is_loaded(tmp_path):
+    nlp, pipe, _ = make()
+    expected = nlp("a lovely day").cats
+    linear = next(node for node in pipe.model.walk() if node.name == ngrams.NAME)
+    linear.attrs["attr"] = NORM
+    nlp.to_disk(tmp_path)
+    assert spacy.load(tmp_path)("a lovely day").cats == expected
+    linear.attrs["attr"] = LOWER
+    nlp.to_disk(tmp_path)
+    with pytest.raises(ValueError, match=r"E019.*'attr' is 'LOWER'"):
+        spacy.load(tmp_path)
