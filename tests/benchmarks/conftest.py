@@ -3,7 +3,7 @@
 import copy
 import json
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 import pytest
 from typer.testing import CliRunner
@@ -16,16 +16,33 @@ MODELS = ("numba-lstm", "numba-gru", "numba-qrnn", "numba-mingru", BASELINE)
 MODES = ("inference", "training")
 
 
+def pytest_collection_modifyitems(items: List[pytest.Item]) -> None:
+    """The quick run of all sections takes a minute and more."""
+    for item in items:
+        if "quick" in getattr(item, "fixturenames", ()):
+            item.add_marker("slow")
+
+
 @pytest.fixture(scope="session")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Any]:
     """What the quick run of all sections writes."""
-    path = tmp_path_factory.mktemp("speed") / "made" / "on the way" / "speed.json"
-    options = ["--quick", "--batch-sizes", "8", "--output", str(path)]
-    run = CliRunner().invoke(app, options)
+    return run_quickly(tmp_path_factory, list(SECTIONS))
+
+
+@pytest.fixture(scope="session")
+def quick_encoder(tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Any]:
+    """What the quick run of the encoders alone writes."""
+    return run_quickly(tmp_path_factory, ["encoder"])
+
+
+def run_quickly(factory: pytest.TempPathFactory, sections: List[str]) -> Dict[str, Any]:
+    path = factory.mktemp("speed") / "made" / "on the way" / "speed.json"
+    options = ["--quick", "--batch-sizes", "8", "--only", ",".join(sections)]
+    run = CliRunner().invoke(app, [*options, "--output", str(path)])
     assert run.exit_code == 0, run.output
     assert [file.name for file in path.parent.iterdir()] == [path.name]
     results: Dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    assert list(results["sections"]) == list(SECTIONS)
+    assert list(results["sections"]) == sections
     return {**results, "output": run.output}
 
 

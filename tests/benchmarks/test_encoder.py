@@ -35,8 +35,8 @@ LSTM_FLOPS = 2 * 2 * (128 * 512 + 128 * 512)
 
 
 @pytest.fixture(scope="module")
-def found(quick: Dict[str, Any]) -> Dict[str, Any]:
-    section: Dict[str, Any] = quick["sections"]["encoder"]
+def found(quick_encoder: Dict[str, Any]) -> Dict[str, Any]:
+    section: Dict[str, Any] = quick_encoder["sections"]["encoder"]
     return section
 
 

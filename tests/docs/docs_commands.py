@@ -1,16 +1,15 @@
 """Check the command lines of the documentation without running what they would run."""
 
-import os
 import re
 import shlex
-import subprocess
-import sys
 from configparser import ConfigParser
 from functools import lru_cache
 from typing import Any, Dict, List, Tuple
 
 from docs_markdown import ROOT
 from thinc.api import Config
+
+from tests.programs import run_module, run_script
 
 # What commands write, and what therefore need not be there; see .gitignore.
 GENERATED = ("corpus/", "training/", "packages/", "metrics/", "assets/downloads/")
@@ -138,15 +137,12 @@ def _spacy_commands() -> Any:
 
 @lru_cache(maxsize=None)
 def _help(program: Tuple[str, ...]) -> str:
-    result = subprocess.run(
-        [sys.executable, *program, "--help"],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, "COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1"},
-    )
-    assert result.returncode == 0, f"{' '.join(program)} --help: {result.stderr}"
-    return result.stdout
+    if program[0] == "-m":
+        ended = run_module(*program[1:], "--help")
+    else:
+        ended = run_script(program[0], *program[1:], "--help")
+    assert ended.returncode == 0, f"{' '.join(program)} --help: {ended.stderr}"
+    return ended.stdout
 
 
 @lru_cache(maxsize=None)

@@ -5,6 +5,7 @@ from typing import Any, Callable
 import numpy
 
 STEP = 1e-5
+N_DIRECTIONS = 4
 
 
 def numeric_gradient(loss: Callable[[], float], array: Any) -> Any:
@@ -22,11 +23,61 @@ def numeric_gradient(loss: Callable[[], float], array: Any) -> Any:
     return gradient
 
 
-def assert_same_gradient(found: Any, expected: Any, name: str) -> None:
-    """To 1e-3 of the largest entry, as the contract says, but far closer where it can be."""
-    assert found.shape == expected.shape, name
-    if not expected.size:
+def assert_gradient(
+    found: Any,
+    loss: Callable[[], float],
+    array: Any,
+    name: str,
+    *,
+    tolerance: float = 1e-5,
+    least: float = 1e-6,
+) -> None:
+    """Compare a gradient with differences of the loss along a few directions, in which each entry
+    of the array is moved by another amount: an error of any entry shows, in far less time than by
+    an entry at a time.
+
+    found (ndarray): The gradient, of the shape of the array.
+    loss (Callable[[], float]): What it is the gradient of.
+    array (ndarray): What the loss reads. It is changed in place, and put back.
+    name (str): How to call it.
+    tolerance (float): The error that is allowed, as a share of the largest entry. The contract's is
+        1e-3, but it can be far closer.
+    least (float): What counts as the largest entry if all are smaller.
+    """
+    if array.size <= N_DIRECTIONS:
+        assert_gradient_of_each_entry(found, loss, array, name, tolerance=tolerance, least=least)
         return
-    scale = max(1e-6, numpy.abs(expected).max())
+    assert found.shape == array.shape, name
+    rng = numpy.random.RandomState(0)
+    before = array.copy()
+    step = STEP / numpy.sqrt(array.size)
+    scale = max(least, numpy.abs(found).max())
+    for _ in range(N_DIRECTIONS):
+        direction = rng.uniform(0.5, 1.5, array.shape) * rng.choice([-1.0, 1.0], array.shape)
+        array[:] = before + step * direction
+        above = loss()
+        array[:] = before - step * direction
+        below = loss()
+        array[:] = before
+        expected = (above - below) / (2 * step)
+        error = abs((found * direction).sum() - expected) / scale
+        assert error < tolerance, f"{name}: relative error {error}"
+
+
+def assert_gradient_of_each_entry(
+    found: Any,
+    loss: Callable[[], float],
+    array: Any,
+    name: str,
+    *,
+    tolerance: float = 1e-5,
+    least: float = 1e-6,
+) -> None:
+    """As `assert_gradient`, by an entry at a time."""
+    assert found.shape == array.shape, name
+    if not array.size:
+        return
+    expected = numeric_gradient(loss, array)
+    scale = max(least, numpy.abs(expected).max())
     error = numpy.abs(found - expected).max() / scale
-    assert error < 1e-5, f"{name}: relative error {error}"
+    assert error < tolerance, f"{name}: relative error {error}"

@@ -22,7 +22,7 @@ from spacy_rnn.models.seq2seq import (
 )
 from spacy_rnn.models.vocabulary import Vocabulary
 
-from ..layers.numeric import numeric_gradient
+from ..layers.numeric import assert_gradient
 
 SOURCES = [numpy.asarray(ids, "int32") for ids in ([2, 3, 4], [], [5, 2, 2, 3], [4])]
 # The same, with the target's units that they are; 5 and 6 are none of its own.
@@ -81,10 +81,9 @@ def test_gradients_are_those_of_finite_differences(settings: Any) -> None:
     assert losses @ WEIGHTS == pytest.approx(total(), rel=1e-6)
     for node in model.walk():
         for name in node.param_names:
-            expected = numeric_gradient(total, node.get_param(name))
-            found = node.get_grad(name)
             # Sums in single precision, by the weights of the losses.
-            assert_allclose(found, expected, atol=1e-4 * max(1e-3, abs(expected).max()))
+            close = {"tolerance": 1e-4, "least": 1e-3}
+            assert_gradient(node.get_grad(name), total, node.get_param(name), name, **close)
 
 
 @pytest.mark.parametrize(
@@ -107,9 +106,8 @@ def test_smoothed_gradients_are_those_of_finite_differences(settings: Any) -> No
     assert_allclose(losses, target_losses(model, sources, targets), rtol=1e-6)
     for node in model.walk():
         for name in node.param_names:
-            expected = numeric_gradient(total, node.get_param(name))
-            found = node.get_grad(name)
-            assert_allclose(found, expected, atol=1e-4 * max(1e-3, abs(expected).max()))
+            close = {"tolerance": 1e-4, "least": 1e-3}
+            assert_gradient(node.get_grad(name), total, node.get_param(name), name, **close)
 
 
 def _mean_of_all_units(model: Model[Any, Any], source: Any, target: Any) -> float:

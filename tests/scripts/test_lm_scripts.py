@@ -1,8 +1,6 @@
 """The scripts behind the project's commands for language models."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any, List
 
@@ -15,18 +13,14 @@ from spacy.training import Example
 from thinc.api import fix_random_seed
 
 import spacy_rnn
+from tests.programs import Ended, run_script
 
 ROOT = Path(spacy_rnn.__file__).parent.parent
 TEXTS = [f"the {noun} saw the {other} ." for noun in ("cat", "dog") for other in ("mat", "hat")] * 5
 
 
-def script(name: str, *arguments: Any) -> Any:
-    return subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / f"{name}.py"), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def script(name: str, *arguments: Any) -> Ended:
+    return run_script(f"scripts/{name}.py", *arguments)
 
 
 def texts_of(path: Path) -> List[str]:

@@ -2,8 +2,6 @@
 
 import json
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,7 @@ from thinc.api import fix_random_seed
 from weasel.util import load_project_config
 
 import spacy_rnn
+from tests.programs import run_script
 
 ROOT = Path(spacy_rnn.__file__).parent.parent
 TEXTS = [
@@ -24,14 +23,8 @@ TEXTS = [
 ]
 
 
-def script(name, *args, cwd=ROOT):
-    return subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / f"{name}.py"), *map(str, args)],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        check=False,
-    )
+def script(name, *arguments):
+    return run_script(f"scripts/{name}.py", *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -117,11 +110,11 @@ def test_a_pipeline_that_is_not_there_cannot_be_compared(pipelines):
     assert "Traceback" not in result.stdout + result.stderr
 
 
-def test_a_command_is_timed_if_it_succeeds(tmp_path):
+def test_a_command_is_timed_if_it_succeeds(tmp_path, capfd):
     output = tmp_path / "new" / "time.json"
     result = script("timed", output, "--", "python", "-c", "print('done')")
     assert result.returncode == 0
-    assert "done" in result.stdout
+    assert "done" in capfd.readouterr().out
     assert json.loads(output.read_text(encoding="utf8"))["seconds"] >= 0
     assert [path.name for path in output.parent.iterdir()] == ["time.json"]
 
