@@ -513,6 +513,11 @@ class Errors(metaclass=_WithCodes):
         "spacy.Tok2Vec.v2 without a listener, or over language models with frozen = false. Give it "
         "such a tok2vec, or set adversarial_norm = 0.0."
     )
+    E175 = (
+        "Embedded tokens can't be moved (adversarial_norm): {names} ran otherwise the second time "
+        "with the same texts: found {found}. Expected as many runs and rows both times. Use an "
+        "embedding that does, or set adversarial_norm = 0.0."
+    )
 
 
 def number_error(what: str, expected: str, found: Any) -> ValueError:

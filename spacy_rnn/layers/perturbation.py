@@ -14,6 +14,7 @@ import numpy
 from thinc.api import Model, Ops
 from thinc.types import Floats2d, Ints1d, Ragged
 
+from ..errors import Errors
 from .ragged import to_list, to_ragged
 
 # How the rows of a run are to be moved, (n_rows, width); None if no gradient got there.
@@ -51,13 +52,25 @@ class Adversary:
     @contextmanager
     def moving(self) -> Iterator[None]:
         """Within this, layers that are run in training have their outputs moved, as far as there
-        was a gradient."""
+        was a gradient.
+
+        RAISES (ValueError): If they run otherwise than while they were watched: once more, or with
+            other rows.
+        """
         moves = iter(self._moves)
+        names = ", ".join(layer.name for layer in self._layers)
 
         def move(Yr: Ragged, callback: Callable) -> Tuple[Ragged, Callable]:
-            step = next(moves)
+            try:
+                step = next(moves)
+            except StopIteration:
+                found = f"one run more than the {len(self._moves)} before"
+                raise ValueError(Errors.E175.format(names=names, found=found)) from None
             if step is None:
                 return Yr, callback
+            if step.shape != Yr.dataXd.shape:
+                found = f"rows of the shape {Yr.dataXd.shape} instead of {step.shape}"
+                raise ValueError(Errors.E175.format(names=names, found=found))
             return Ragged(cast(Any, Yr.dataXd) + step, Yr.lengths), callback
 
         with self._in_place_of_layers(move):

@@ -114,6 +114,20 @@ def test_a_layer_that_gets_no_gradient_is_not_moved(rng: Any) -> None:
         assert_array_equal(first(ids(), True)[0].dataXd, first.predict(ids()).dataXd)
 
 
+def test_layers_that_run_otherwise_the_second_time_are_an_error(rng: Any) -> None:
+    layer = embedding(rng)
+    adversary = Adversary([layer], norm=1.0)
+    with adversary.watching():
+        layer(ids(), True)[1](Ragged(rows(rng), LENGTHS))
+    with adversary.moving():
+        layer(ids(), True)
+        with pytest.raises(ValueError, match="E175"):
+            layer(ids(), True)
+    fewer = Ragged(ids().dataXd[:5], numpy.asarray([5], dtype="int32"))
+    with adversary.moving(), pytest.raises(ValueError, match="E175"):
+        layer(fewer, True)
+
+
 def test_predictions_are_not_moved_and_layers_are_as_before_after_all(rng: Any) -> None:
     layer = embedding(rng)
     forward, expected = layer._func, layer.predict(ids()).dataXd
