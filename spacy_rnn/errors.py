@@ -53,8 +53,8 @@ class Errors(metaclass=_WithCodes):
         "is_train=True."
     )
     E011 = (
-        "{what} must be {expected}, but got {found}. Correct the value in the call or in the "
-        "[model] block of the config."
+        "{what} must be {expected}, but got {found}. Correct the value where it is set: in the "
+        "call, the option of the command, or the config."
     )
     E012 = "Cannot convert {found}. Expected {expected}. {advice}"
     E013 = (
@@ -450,9 +450,9 @@ class Errors(metaclass=_WithCodes):
         "the pipeline by [initialize] vectors."
     )
     E154 = (
-        "'{name}' reads doc._.{attribute}, but there is {found} of this name that is a text. "
-        "Register it by Doc.set_extension('{attribute}', default=None), and let a component before "
-        "'{name}' set it to a text; or set source to another attribute."
+        "'{name}' reads the text in doc._.{attribute}, but found {found} there. Register it by "
+        "Doc.set_extension('{attribute}', default=None), and let a component before '{name}' set "
+        "it to a text; or set source to another attribute."
     )
     E160 = (
         "Cannot read {name} as sequences: {where} is {found}. Expected a list of arrays "
@@ -517,6 +517,15 @@ class Errors(metaclass=_WithCodes):
         "Embedded tokens can't be moved (adversarial_norm): {names} ran otherwise the second time "
         "with the same texts: found {found}. Expected as many runs and rows both times. Use an "
         "embedding that does, or set adversarial_norm = 0.0."
+    )
+    E176 = (
+        "Nothing in the model can learn: all its layers are frozen. Expected one that can. Thaw a "
+        "layer (spacy_rnn.layers.freezing.thaw), or use predict(model, X)."
+    )
+    E177 = (
+        "'{name}' gives a score that is no number to the text that begins with {text!r}: its "
+        "weights are broken. Load a pipeline from before that, and train it with a lower learn "
+        "rate."
     )
 
 

@@ -86,7 +86,7 @@ def calibrate_cli(
         str, typer.Argument(metavar="PIPELINE", help="Folder or name of a pipeline with a textcat")
     ],
     data: Annotated[
-        Path, typer.Argument(help="Texts with labels: a .spacy file, or a folder of them")
+        str, typer.Argument(help="Texts with labels: a .spacy file, or a folder of them")
     ],
     output: Annotated[
         Optional[Path],
@@ -141,12 +141,13 @@ def calibrate_cli(
             tell(f"Wrote {output}, where the temperature of '{name}' is {best:.4g}")
 
 
-def read_labelled(path: Path, nlp: Language) -> Iterator[Doc]:
+def read_labelled(path: str, nlp: Language) -> Iterator[Doc]:
     """RETURNS (Iterator[Doc]): The docs of a .spacy file or of those in a folder, but for blank
     ones. What is wrong with the path is told at once."""
     files = [file for file in find_files(path) if kind_of(file) == ".spacy"]
     if not files:
-        found = "a folder without any" if path.is_dir() else f"a file '{path.name}'"
+        name = Path(path).name
+        found = "a folder without any" if Path(path).is_dir() else f"a file '{name}'"
         raise ValueError(Errors.E111.format(path=path, found=found))
     return (doc for file in files for doc in read_docs(file, nlp.vocab))
 

@@ -177,6 +177,8 @@ def to_json(value: Any) -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
+    if isinstance(value, str):  # names of files may have bytes that are no UTF-8
+        return value.encode("utf8", errors="backslashreplace").decode("utf8")
     if isinstance(value, dict):
         return {key: _plain(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,5 +1,6 @@
 """`spacy rnn generate`: write texts by a language model."""
 
+import math
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Dict, List, Optional
@@ -117,7 +118,9 @@ def read_vector(path: Path) -> List[float]:
         raise ValueError(
             Errors.E059.format(path=path, verb="read", reason=reason, advice=advice)
         ) from error
-    if not isinstance(found, list) or not all(type(value) in (int, float) for value in found):
+    if not isinstance(found, list) or not all(
+        type(value) in (int, float) and math.isfinite(value) for value in found
+    ):
         reason = "it holds something else"
         raise ValueError(Errors.E059.format(path=path, verb="read", reason=reason, advice=advice))
     return [float(value) for value in found]

@@ -125,6 +125,8 @@ def _read_docs(path: Path, vocab: Vocab) -> Iterator[Source]:
 def _read_stdin(
     per: str, stdin_format: str, text_key: str, label_key: Optional[str]
 ) -> Iterator[Source]:
+    if sys.stdin is None:
+        raise ValueError(Errors.E030.format(path=STDIN_NAME, found="that it is closed"))
     if sys.stdin.isatty():
         hint("Reading what you type. End it with Ctrl-D (on Windows: Ctrl-Z, Enter).")
     data = sys.stdin.buffer

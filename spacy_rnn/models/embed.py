@@ -2,12 +2,14 @@
 
 from typing import Any, Dict, List, Union
 
+from spacy.attrs import intify_attr
 from spacy.ml.featureextractor import FeatureExtractor
 from spacy.tokens import Doc
 from thinc.api import Dropout, Maxout, Model, concatenate
 from thinc.api import HashEmbed as EmbedAttribute
 from thinc.types import Floats2d, Ints2d
 
+from ..checks import is_whole
 from ..errors import Errors, number_error
 from .static_vectors import project_vectors
 from .type_embedding import type_embedding
@@ -59,10 +61,16 @@ def hash_tables(
     """A table for each of the first columns of the features, side by side.
 
     RETURNS (Model[Ints2d, Floats2d]): (n, k) -> (n, len(attrs) * width).
-    RAISES (ValueError): If `rows` is not as long as `attrs`.
+    RAISES (ValueError): If `rows` is not as long as `attrs`, or one of them is none.
     """
     if len(attrs) != len(rows):
         raise ValueError(Errors.E014.format(attrs=len(attrs), rows=len(rows)))
+    for attr in attrs:
+        if not isinstance(attr, (int, str)) or intify_attr(attr) is None:
+            raise number_error("attrs", "lexical attributes, such as NORM, PREFIX or SHAPE", attr)
+    for n_rows in rows:
+        if not is_whole(n_rows, 1):
+            raise number_error("rows", "positive numbers", n_rows)
     # Seeds as in MultiHashEmbed, so that the same tables mean the same.
     tables: List[Model[Ints2d, Floats2d]] = [
         EmbedAttribute(width, n_rows, column=i, seed=8 + i, dropout=0.0)

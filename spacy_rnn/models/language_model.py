@@ -89,13 +89,13 @@ def LanguageModel(
             raise ValueError(
                 Errors.E009.format(what=what, found=choice, expected=", ".join(expected))
             )
-    for what, number in (("width", width), ("depth", depth), ("embed_width", embed_width or 1)):
+    nE = width if embed_width is None else embed_width
+    for what, number in (("width", width), ("depth", depth), ("embed_width", nE)):
         if number < 1:
             raise number_error(what, "a positive number", number)
     for what, factor in (("ar", ar), ("tar", tar)):
         if factor < 0.0:
             raise number_error(what, "at least 0", factor)
-    nE = embed_width or width
     output = softmax if softmax is not None else Softmax()
     embed = Embedding(nE, dropout=embed_dropout)
     widths = [nE] + [width] * (depth - 1) + [nE if tied else width]
@@ -124,6 +124,7 @@ def LanguageModel(
             "ar": float(ar),
             "tar": float(tar),
             "backward": bool(backward),
+            "tied": bool(tied),
         },
     )
 

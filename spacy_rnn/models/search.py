@@ -5,7 +5,7 @@ from typing import Any, Dict, List, NamedTuple, Tuple
 import numpy
 from thinc.api import Model
 
-from ..checks import is_whole
+from ..checks import is_number, is_whole
 from ..errors import number_error
 from ..layers.decoder import Standing, Step, log_probs, start, step
 from ..layers.memory import Memory
@@ -14,6 +14,8 @@ from .vocabulary import END
 
 # Rows of the memories that are asked at a time.
 MAX_ROWS = 2**15
+# Of what is useful ten times as much; powers of lengths stay numbers.
+MAX_PENALTY = 10
 
 
 class Settings(NamedTuple):
@@ -37,8 +39,9 @@ class Settings(NamedTuple):
         if not is_whole(self.beam_width, 1):
             raise number_error("beam_width", "a positive number", self.beam_width)
         for what in ("length_penalty", "coverage_penalty"):
-            if not 0.0 <= getattr(self, what) < numpy.inf:
-                raise number_error(what, "a number of at least 0", getattr(self, what))
+            value = getattr(self, what)
+            if not is_number(value) or not 0.0 <= value <= MAX_PENALTY:
+                raise number_error(what, f"a number from 0 to {MAX_PENALTY}", value)
         return self
 
     def divisor(self, length: int) -> float:

@@ -165,10 +165,10 @@ class Vocabulary:
         RETURNS (Vocabulary): With more units behind those that are there.
         RAISES (ValueError): If they are not texts.
         """
-        added = list(dict.fromkeys(units))
-        if isinstance(units, str) or not all(map(is_text, added)):
-            raise number_error("units", "a list of texts", units)
-        added = [unit for unit in added if unit not in self]
+        given = [] if isinstance(units, str) or not isinstance(units, Iterable) else list(units)
+        if not all(unit and is_text(unit) for unit in given) or isinstance(units, str):
+            raise number_error("units", "a list of texts that are not empty", units)
+        added = [unit for unit in dict.fromkeys(given) if unit not in self]
         return Vocabulary(
             self.kind,
             [*self.units, *added],

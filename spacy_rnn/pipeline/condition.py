@@ -49,22 +49,36 @@ def learn_condition(
 
 
 def vector_of(doc: Doc) -> numpy.ndarray:
-    """RETURNS (Floats1d): The vector that was given for a doc, else `doc.vector`."""
+    """RETURNS (Floats1d): The vector that was given for a doc, else `doc.vector`.
+
+    RAISES (ValueError): If it is no vector of finite numbers.
+    """
     given = doc.user_data.get(VECTOR)
     vector: Any = to_numpy(doc.vector) if given is None else given
-    return numpy.asarray(vector, dtype="float32").reshape(-1)
+    try:
+        row: numpy.ndarray = numpy.asarray(vector, dtype="float32").reshape(-1)
+    except (TypeError, ValueError):
+        row = numpy.asarray([numpy.nan], dtype="float32")
+    if not numpy.isfinite(row).all():
+        what = f"doc.user_data[{VECTOR!r}]" if given is not None else "doc.vector"
+        found = f"{repr(vector)[:60]}, for the doc that begins with {doc.text[:30]!r}"
+        raise ValueError(Errors.E011.format(what=what, expected="finite numbers", found=found))
+    return row
 
 
 def cats_row(model: Model[Any, Any], cats: Optional[Dict[str, float]]) -> numpy.ndarray:
     """RETURNS (Floats1d): (n_labels,) The value of each label, 0 where there is none.
 
-    RAISES (ValueError): For a label that the model does not know.
+    RAISES (ValueError): For a label that the model does not know, or a value that is not finite.
     """
     labels = model.attrs["labels"]
     unknown = sorted(set(cats or {}) - set(labels))
     if unknown:
         raise ValueError(Errors.E068.format(unknown=unknown, labels=labels))
-    return numpy.asarray([(cats or {}).get(label, 0.0) for label in labels], dtype="float32")
+    row = numpy.asarray([(cats or {}).get(label, 0.0) for label in labels], dtype="float32")
+    if not numpy.isfinite(row).all():
+        raise number_error("cats", "finite numbers by label", cats)
+    return row
 
 
 def condition_row(model: Model[Any, Any], doc: Doc) -> numpy.ndarray:

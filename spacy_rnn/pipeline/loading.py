@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Tuple, Union
+from typing import Any, Dict, Iterator, List, Sequence, Tuple, Union
 
 import numpy
 from spacy import attrs
@@ -39,6 +39,7 @@ _CHOICES = (
     "unit",
     "condition",
     "backward",
+    "tied",
     "cutoffs",
     "factor",
     "network_share",
@@ -108,6 +109,20 @@ def check_doc(doc: Any) -> None:
         raise ValueError(
             Errors.E011.format(what="doc", expected="a Doc, such as nlp(text)", found=found)
         )
+
+
+def check_scores(name: str, docs: Sequence[Doc], scores: Any) -> None:
+    """Raise an error if the scores of docs are not all finite: weights may be none.
+
+    name (str): Name of the component.
+    docs (Sequence[Doc]): What was scored.
+    scores (Floats2d): (n_docs, n_labels)
+    RAISES (ValueError): E177.
+    """
+    broken = numpy.nonzero(~numpy.isfinite(scores).all(axis=1))[0]
+    if len(broken):
+        text = docs[int(broken[0])].text[:30]
+        raise ValueError(Errors.E177.format(name=name, text=text))
 
 
 def check_weights(name: str, model: Model[Any, Any]) -> None:

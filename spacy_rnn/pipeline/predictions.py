@@ -11,7 +11,7 @@ from thinc.api import to_numpy
 
 from ..calibration import Predictions, to_logits
 from ..errors import Errors
-from .loading import check_doc, check_weights
+from .loading import check_doc, check_scores, check_weights
 
 TruthT = Tuple[List[float], List[bool]]
 
@@ -39,7 +39,8 @@ def collect(nlp: Language, name: str, docs: Iterable[Doc], source: str) -> Colle
     source (str): Where they are from, for messages.
     RETURNS (Collected): The predictions.
     RAISES (ValueError): E112 if no text has labels of the component, E114 for cats that do not fit,
-        E011 for what is no doc, E024 if the classifier has no weights.
+        E011 for what is no doc, E024 if the classifier has no weights, E177 if its scores are no
+        numbers.
     """
     pipe = cast(Any, nlp.get_pipe(name))
     check_weights(name, pipe.model)
@@ -64,7 +65,9 @@ def collect(nlp: Language, name: str, docs: Iterable[Doc], source: str) -> Colle
     with nlp.select_pipes(disable=later):
         read = nlp.pipe(labelled(), as_tuples=True)
         for batch in minibatch(read, nlp.batch_size):
-            scores.append(_score(pipe, [doc for doc, _ in batch]))
+            read_docs = [doc for doc, _ in batch]
+            scores.append(_score(pipe, read_docs))
+            check_scores(name, read_docs, scores[-1])
             truths += [truth for _, truth in batch]
     if not truths:
         labels, found = (", ".join(names) or "(none)" for names in (pipe.labels, others))

@@ -74,8 +74,8 @@ class Reader:
             row = numpy.asarray(to_numpy(vector), dtype="float32")
         except (TypeError, ValueError):
             row = numpy.zeros((0, 0), dtype="float32")
-        if row.shape != (width,):
-            raise number_error("vector", f"an array of {width} numbers", vector)
+        if row.shape != (width,) or not numpy.isfinite(row).all():
+            raise number_error("vector", f"an array of {width} finite numbers", vector)
         return row
 
     def start(self, condition: numpy.ndarray) -> Optional[StatesT]:

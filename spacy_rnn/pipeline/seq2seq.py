@@ -7,6 +7,7 @@ import numpy
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
+from spacy.util import minibatch
 from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer, set_dropout_rate
 
@@ -32,6 +33,7 @@ from ..training.unit_counts import UnitCounts
 from .condition import vector_of
 from .doc_maker import DocMaker
 from .joining import bytes_in, make_joiner
+from .loading import check_doc
 from .pair_reader import PairReader
 from .saving import SavedPipe
 from .seq2seq_labels import read_labels
@@ -67,8 +69,14 @@ SCORE_WEIGHTS: Dict[str, Optional[float]] = {
 }
 # Units, of sources and targets together, that are learned from in one go.
 MAX_UNITS = 2**14
+# Which component has written a doc's target.
+WRITER = "spacy_rnn.seq2seq_writer"
 # What is written at the most beyond what was the longest in training.
 SPARE = 10
+# The share of the pairs that a source longer than all of training is measured by.
+NEARLY_ALL = 0.99
+# Docs that are read again for their scores, at a time.
+READ_AGAIN = 256
 
 
 @Language.factory(
@@ -227,7 +235,7 @@ class RNNSeq2Seq(SavedPipe):
         if not reads_vectors(self.model):
             self._check_units("source_min_freq", source, source_min_freq)
         set_vocabularies(self.model, source, target)
-        self.model.attrs["longest"] = [float(longest[0]), int(longest[1])]
+        self.model.attrs["longest"] = [float(number) for number in longest]
         self.model.attrs["counts"] = [int(count) for count in counts]
         if reads_vectors(self.model):
             self._learn_vector_width(get_examples())
@@ -254,17 +262,19 @@ class RNNSeq2Seq(SavedPipe):
     def _measure(
         self, source: Vocabulary, target: Vocabulary, examples: Iterable[Example]
     ) -> Tuple[List[float], Any]:
-        """RETURNS (Tuple[List[float], Ints1d]): The most target units for each unit of a
-        source, and in all; and how often each unit is in the targets."""
-        ratio, longest = 1.0, 0
+        """RETURNS (Tuple[List[float], Ints1d]): The most target units for each unit of a source,
+        in all, and for each unit of nearly all sources; and how often each unit is in the targets.
+        """
+        longest, ratios = 0, [1.0]
         counts = numpy.zeros(len(target), dtype="int64")
         for doc, wanted in self.reader.pairs(examples):
             ids = numpy.append(target.encode(wanted).ids, END)
             counts += numpy.bincount(ids, minlength=len(target))
             longest = max(longest, len(ids) - 1)
             if not reads_vectors(self.model):
-                ratio = max(ratio, (len(ids) - 1) / max(1, source.n_units(doc)))
-        return [ratio, longest], counts
+                ratios.append((len(ids) - 1) / max(1, source.n_units(doc)))
+        usual = max(1.0, float(numpy.quantile(ratios, NEARLY_ALL)))
+        return [max(ratios), longest, usual], counts
 
     def predict(self, docs: Iterable[Doc]) -> List[str]:
         """Write the targets of docs, without changing them.
@@ -286,10 +296,14 @@ class RNNSeq2Seq(SavedPipe):
     def _limit(self, source: Any) -> int:
         if self.max_length:
             return self.max_length
-        ratio, longest = self.model.attrs["longest"]
+        ratio, longest, *usual = self.model.attrs["longest"]
         if reads_vectors(self.model):
             return int(longest) + SPARE
-        return int(numpy.ceil(ratio * len(source))) + SPARE
+        n_units = ratio * len(source)
+        if usual:  # not saved once
+            # One short source with a long target says little of long sources.
+            n_units = min(n_units, max(longest, usual[0] * len(source)))
+        return int(numpy.ceil(n_units)) + SPARE
 
     def _text(self, doc: Doc, found: Found) -> str:
         """RETURNS (str): The text of a target."""
@@ -317,6 +331,7 @@ class RNNSeq2Seq(SavedPipe):
         """
         for doc, text in zip(docs, scores):
             doc._.set(TARGET, text)
+            doc.user_data[WRITER] = self.name
 
     def alternatives(self, doc: Doc, n: int = 5) -> List[Tuple[str, float]]:
         """The most probable targets of a doc.
@@ -325,8 +340,9 @@ class RNNSeq2Seq(SavedPipe):
         n (int): How many; the beam is at least as wide.
         RETURNS (List[Tuple[str, float]]): Different texts and the log-probabilities of their units,
             in nats, in the order of their scores. Fewer than n if the beam finds no more.
-        RAISES (ValueError): If n is not positive.
+        RAISES (ValueError): If n is not positive, or the doc is none.
         """
+        check_doc(doc)
         if not is_whole(n, 1):
             raise number_error("n", "a positive number", n)
         self._check_weights()
@@ -411,8 +427,29 @@ class RNNSeq2Seq(SavedPipe):
         """Score docs that the component has read; see `spacy_rnn.scorers.seq2seq_score`.
 
         RETURNS (Dict[str, Any]): The scores.
+        RAISES (ValueError): For a target that is no text.
         """
-        return {} if self.scorer is None else dict(self.scorer(examples, **kwargs))
+        return {} if self.scorer is None else dict(self.scorer(self._own(examples), **kwargs))
+
+    def _own(self, examples: Iterable[Example]) -> Iterator[Example]:
+        """Read docs again where it matters: if what is read stands in the reference alone, or if
+        another component has written since.
+
+        YIELDS (Example): With a copy of the predicted doc if it was read again.
+        """
+        for batch in minibatch(examples, READ_AGAIN):
+            again: List[int] = []
+            for i, example in enumerate(batch):
+                self.reader.target(example)
+                is_other = example.predicted.user_data.get(WRITER, self.name) != self.name
+                if is_other or self.reader.annotated(example) is example.reference:
+                    again.append(i)
+            texts = self.predict([self.reader.annotated(batch[i]) for i in again]) if again else []
+            for i, text in zip(again, texts):
+                doc = batch[i].predicted.copy()
+                doc._.set(TARGET, text)
+                batch[i] = Example(doc, batch[i].reference)
+            yield from batch
 
     def info(self) -> Dict[str, Any]:
         """RETURNS (Dict[str, Any]): What kind of model this is, as plain data."""

@@ -14,7 +14,8 @@ class Labels(NamedTuple):
     """What a component learns of its pairs before it is trained.
 
     source, target (Vocabulary): Their units.
-    longest (List[float]): The most target units for each unit of a source, and in all.
+    longest (List[float]): The most target units for each unit of a source, in all, and for each
+        unit of nearly all sources.
     counts (List[int]): How often each unit is in the targets.
     """
 
@@ -42,8 +43,8 @@ def read_labels(
             raise _damaged(f"'{field}' is a {type(value).__name__}, no {kind.__name__}")
         if kind is list and not all(is_number(n) and 0 <= n < math.inf for n in value):
             raise _damaged(f"'{field}' has something else than numbers that are not negative")
-    if len(labels["longest"]) != 2:
-        raise _damaged(f"'longest' has {len(labels['longest'])} numbers instead of two")
+    if len(labels["longest"]) not in (2, 3):  # two once
+        raise _damaged(f"'longest' has {len(labels['longest'])} numbers instead of three")
     found = [Vocabulary.from_dict(labels[key]) for key in ("source", "target")]
     for given, known in zip(found, (source, target)):
         if given.kind != known.kind:

@@ -8,6 +8,7 @@ from thinc.api import Model
 
 from ..errors import Errors
 from ..models.vocabulary import UNKNOWN, Vocabulary
+from ..models.vocabulary_data import is_text
 
 
 def source_doc(name: str, model: Model[Any, Any], doc: Doc, make_doc: Callable[[str], Doc]) -> Doc:
@@ -24,11 +25,17 @@ def source_doc(name: str, model: Model[Any, Any], doc: Doc, make_doc: Callable[[
     if not source.startswith("_."):
         return doc
     attribute = source.removeprefix("_.")
+    found = None
+    text = None
     if not Doc.has_extension(attribute):
-        raise ValueError(Errors.E154.format(name=name, attribute=attribute, found="no attribute"))
-    text = doc._.get(attribute)
-    if text is not None and not isinstance(text, str):
-        found = f"one of type {type(text).__name__}"
+        found = "no such attribute"
+    else:
+        text = doc._.get(attribute)
+        if isinstance(text, str) and not is_text(text):
+            found = "half of a surrogate pair"
+        elif text is not None and not isinstance(text, str):
+            found = f"a value of type {type(text).__name__}"
+    if found:
         raise ValueError(Errors.E154.format(name=name, attribute=attribute, found=found))
     return make_doc(text or "")
 

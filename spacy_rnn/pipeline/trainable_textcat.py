@@ -53,6 +53,7 @@ from .loading import (
     check_digest,
     check_doc,
     check_parameters,
+    check_scores,
     check_structure,
     check_weights,
     explain_damage,
@@ -205,13 +206,16 @@ class CrossEntropyTextcat(TextCategorizer):
         RETURNS (Explanation): One number a token, in logits, as they are before they are divided
             by the temperature.
         RAISES (ValueError): E080 to E083 if the label is not there or the model cannot be
-            explained, E009 or E011 for another wrong argument, E024 if there are no weights.
+            explained, E009 or E011 for another wrong argument, E024 if there are no weights, E177
+            if they are none.
         """
         check_doc(doc)
         if self.labels:
             check_weights(self.name, self.model)
-        if label is None and self.labels:
-            label = self.labels[int(self.predict([doc])[0].argmax())]
+        if self.labels:
+            scores = self.model.ops.to_numpy(self.predict([doc]))
+            check_scores(self.name, [doc], scores)
+            label = self.labels[int(scores[0].argmax())] if label is None else label
         if label not in self.labels:
             labels = ", ".join(self.labels) or "(none)"
             raise ValueError(Errors.E082.format(name=self.name, found=label, labels=labels))

@@ -1,5 +1,6 @@
 """A corpus of plain, JSON or annotated texts for `spacy train`, read as it is needed."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import (
@@ -23,6 +24,7 @@ from spacy.training import Example
 from spacy.vocab import Vocab
 
 from ..errors import Errors, number_error
+from ..models.vocabulary_data import is_text
 from .doc_tokens import Tokens
 from .files import PathT, find_files, kind_of, open_file, read_lines, read_whole
 
@@ -211,10 +213,12 @@ def _read_cats(record: Dict[str, Any], key: str, where: str) -> Dict[str, float]
     value = record[key]
     if value is None:
         return {}
-    if isinstance(value, str):
-        return {value: 1.0}
-    if isinstance(value, dict) and all(isinstance(n, (int, float)) for n in value.values()):
-        return {label: float(n) for label, n in value.items()}
+    cats = {value: 1.0} if isinstance(value, str) else value
+    if isinstance(cats, dict) and all(
+        label and is_text(label) and isinstance(n, (int, float)) and math.isfinite(n)
+        for label, n in cats.items()
+    ):
+        return {label: float(n) for label, n in cats.items()}
     raise ValueError(Errors.E035.format(where=where, key=key, found=repr(value)))
 
 

@@ -29,13 +29,16 @@ def find_files(path: Union[PathT, Sequence[PathT]]) -> List[Path]:
         folder without files.
     """
     if isinstance(path, (str, Path)):
-        return _find(Path(path))
+        return _find(path)
     if not path:
         raise ValueError(Errors.E030.format(path=path, found="an empty list"))
-    return [file for entry in path for file in _find(Path(entry))]
+    return [file for entry in path for file in _find(entry)]
 
 
-def _find(path: Path) -> List[Path]:
+def _find(path: PathT) -> List[Path]:
+    if not str(path).strip():  # Path("") is the folder that one is in
+        raise ValueError(Errors.E030.format(path=repr(path), found="an empty path"))
+    path = Path(path)
     if path.is_dir():
         files = [file for file in _walk(path) if _kind_or_none(file)]
         if not files:

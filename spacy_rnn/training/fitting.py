@@ -12,6 +12,7 @@ from thinc.types import Floats2d, Ragged
 
 from ..checks import check_rate, is_whole
 from ..errors import Errors, number_error
+from ..layers.freezing import is_frozen
 from .fit_checks import check_model, initialize
 from .gradients import output_gradient
 from .history import History
@@ -109,7 +110,8 @@ def fit(
         `Settings()`.
     RETURNS (History): Losses by epoch, and the best epoch.
     RAISES (ValueError): E160 to E165 for data that do not fit, E166 and E169 for a model that does
-        not fit them, E167 if the training breaks down, E011 for settings and the optimizer.
+        not fit them, E176 for one in which nothing can learn, E167 if the training breaks down,
+        E011 for settings and the optimizer.
     """
     settings = Settings() if settings is None else settings
     if not isinstance(settings, Settings):
@@ -126,6 +128,8 @@ def fit(
     for name, part in (("X", train), ("X_dev", dev)):
         if part is not None:
             check_model(model, name, part, criterion)
+    if is_frozen(model):
+        raise ValueError(Errors.E176)
     if settings.dropout is not None:
         set_dropout_rate(model, settings.dropout)
     training = _Training(model, train, dev, criterion, optimizer or Adam(), settings)
@@ -209,20 +213,23 @@ class _Training:
         epochs = range(1, self.settings.epochs + 1)
         disable = None if self.settings.progress else True
         bar = tqdm(epochs, "Training", unit=" epochs", delay=2.0, disable=disable, leave=False)
-        with bar:
-            for epoch in bar:
-                history.losses.append(self.learn(epoch))
-                if self.dev is None:
-                    history.best_epoch = epoch
-                    bar.set_postfix(loss=f"{history.losses[-1]:.4g}")
-                elif self.watch(epoch):
-                    break
-                else:
-                    bar.set_postfix(dev_loss=f"{history.dev_losses[-1]:.4g}")
-        if self.dev is None:
-            with self.averages():
-                self.keep()
-        self.restore()
+        try:
+            with bar:
+                for epoch in bar:
+                    history.losses.append(self.learn(epoch))
+                    if self.dev is None:
+                        history.best_epoch = epoch
+                        bar.set_postfix(loss=f"{history.losses[-1]:.4g}")
+                    elif self.watch(epoch):
+                        break
+                    else:
+                        bar.set_postfix(dev_loss=f"{history.dev_losses[-1]:.4g}")
+            if self.dev is None:
+                with self.averages():
+                    self.keep()
+        finally:
+            # Also after an interruption: the best weights so far are not lost.
+            self.restore()
         history.n_steps, history.n_skipped = self.stats.n_steps, self.stats.n_skipped
         history.seconds = time.perf_counter() - start
         return history

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import sys
+from itertools import chain, count
 from pathlib import Path
 from time import perf_counter
 from typing import IO, Any, Callable, Dict, Optional, Tuple, Union
@@ -30,7 +31,8 @@ def ConsoleLogger(
         until max_steps, both on stderr if that is a terminal; None shows none.
     console_output (bool): Whether to print the table.
     output_file (Optional[Union[str, Path]]): A file that gets the figures, unrounded, as a line of
-        JSON for each evaluation. What was there before is renamed to end in `.bak`.
+        JSON for each evaluation. What was there before is renamed to end in `.bak`, or in
+        `.bak.1` and so on if there is one already.
     RETURNS (Callable): What spaCy's training calls before the first step.
     RAISES (ValueError): If there is no such bar. When the training begins: if the file can't be
         written.
@@ -79,10 +81,16 @@ def _open(path: Path) -> IO:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_file():
-            os.replace(path, path.with_name(path.name + ".bak"))
+            os.replace(path, _free_name(path))
         return path.open("w", encoding="utf8")
     except OSError as error:
         raise ValueError(Errors.E042.format(path=path, reason=error.strerror)) from error
+
+
+def _free_name(path: Path) -> Path:
+    """RETURNS (Path): A name for what was there before that nothing has yet."""
+    names = chain([".bak"], (f".bak.{i}" for i in count(1)))
+    return next(new for end in names if not (new := path.with_name(path.name + end)).exists())
 
 
 def _without_infinities(value: Any) -> Any:

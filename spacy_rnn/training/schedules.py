@@ -3,6 +3,7 @@
 import math
 from typing import Any, Iterable, Iterator
 
+from ..checks import is_number
 from ..errors import number_error
 
 
@@ -41,13 +42,12 @@ def slanted_triangular(
 
 
 def _is_number(value: Any) -> bool:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return is_number and math.isfinite(value)
+    return is_number(value) and math.isfinite(value)
 
 
 def _rates(highest: float, total_steps: int, cut_frac: float, ratio: float) -> Iterator[float]:
     # Products such as 100 * 0.29 are a little less than they are.
-    cut = math.floor(total_steps * cut_frac + 1e-9)
+    cut = min(math.floor(total_steps * cut_frac + 1e-9), total_steps - 1)
     step = 0
     while True:
         if step < cut:

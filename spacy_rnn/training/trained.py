@@ -6,6 +6,17 @@ from typing import Callable, Union
 from spacy.language import Language
 from spacy.util import load_model
 
+# What a damaged or foreign folder or package may raise: an empty array of NumPy's an EOFError.
+LOADING_ERRORS = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    ImportError,
+    AttributeError,
+    EOFError,
+)
+
 
 def load_trained(name: Union[str, Path], to_error: Callable[[str], ValueError]) -> Language:
     """Load a pipeline, and tell what is wrong with it if there is none.
@@ -18,9 +29,8 @@ def load_trained(name: Union[str, Path], to_error: Callable[[str], ValueError]) 
     """
     try:
         return load_model(name)
-    except (OSError, ValueError, TypeError, KeyError, ImportError, AttributeError) as error:
-        # What a damaged or foreign folder or package may raise. Messages of this package say all
-        # themselves; those of spaCy span several lines.
+    except LOADING_ERRORS as error:
+        # Messages of this package say all themselves; those of spaCy span several lines.
         if str(error).startswith("[spacy-rnn "):
             raise
         reason = " ".join(f"{error}".split()).rstrip(".") or type(error).__name__

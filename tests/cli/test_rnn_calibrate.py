@@ -84,7 +84,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     DocBin(docs=few).to_disk(path / "few.spacy")
     (path / "damaged.spacy").write_bytes((path / "dev.spacy").read_bytes()[:200])
     (path / "texts.jsonl").write_text('{"text": "good", "label": "GOOD"}\n', encoding="utf8")
-    train(path / "train.spacy", "rnn_textcat").to_disk(path / "one")
+    one = train(path / "train.spacy", "rnn_textcat")
+    one.to_disk(path / "one")
+    for node in one.get_pipe("rnn_textcat").model.walk():
+        for param in node.param_names:
+            node.set_param(param, node.get_param(param) * numpy.nan)
+    one.to_disk(path / "broken")
     train(path / "train.spacy", "rnn_textcat_multilabel").to_disk(path / "multi")
     train(path / "train.spacy", *OURS).to_disk(path / "two")
     train(path / "train.spacy", "textcat").to_disk(path / "theirs")
@@ -335,6 +340,8 @@ def test_a_picture_is_drawn(folder, tmp_path):
         (["one", "dev.spacy", "-c", "parser"], "E057"),
         (["no_such", "dev.spacy"], "E054"),
         (["one", "no_such.spacy"], "E030"),
+        (["one", ""], "E030"),
+        (["broken", "dev.spacy"], "E177"),
         (["one", "texts.jsonl"], "E111"),
         (["one", "one"], "E031"),
         (["one", "damaged.spacy"], "E036"),

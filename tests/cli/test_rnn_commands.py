@@ -7,6 +7,7 @@ import bz2
 import gzip
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -405,6 +406,8 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("surprisal MODELS/words --stdin-format pdf", "E009"),
         ("surprisal MODELS/words TEXTS/good.txt --html no_such/a.html", "E059"),
         ("surprisal MODELS/words TEXTS/good.txt --html TEXTS", "E059"),
+        ("surprisal MODELS/words TEXTS/good.txt --html TEXTS/good.txt", "E059"),
+        ("surprisal MODELS/words TEXTS --html TEXTS/good.txt", "E059"),
         ("surprisal MODELS/words TEXTS/good.txt --html a.html --json", "E058"),
         ("surprisal MODELS/words TEXTS/good.txt --html TEXTS/a.html --max-bits 0", "E011"),
         ("surprisal MODELS/words TEXTS/good.txt --alternatives -1", "E011"),
@@ -418,6 +421,32 @@ def test_errors_are_messages_on_standard_error(folder, texts, line, code):
     assert f"[spacy-rnn {code}]" in " ".join(result.stderr.split())
     assert result.stdout == ""
     assert not (texts / "a.html").exists()
+
+
+def test_a_page_that_cannot_be_written_leaves_the_old_one(folder, tmp_path, monkeypatch):
+    page = tmp_path / "a.html"
+    page.write_text("old", encoding="utf8")
+
+    def write_half(path, data):
+        with path.open("wb") as file:
+            file.write(data[: len(data) // 2])
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", write_half)
+        result = invoke("surprisal", folder / "words", "--html", page, stdin="A cat.\n")
+    assert "spacy-rnn E059" in result.stderr
+    assert page.read_text(encoding="utf8") == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.html"]
+
+
+def test_names_that_are_no_utf8_are_shown_all_the_same(folder, tmp_path):
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/b\xff.txt"))
+    path.write_text("The cat sat.\n", encoding="utf8")
+    page = tmp_path / "a.html"
+    run("surprisal", folder / "words", path, "--html", page)
+    assert r"b\udcff.txt" in page.read_text(encoding="utf8")
+    assert r"b\udcff.txt" in records(folder / "words", path)[0]["source"]
 
 
 def test_what_was_read_before_an_error_has_been_printed(folder, texts):

@@ -155,6 +155,14 @@ def test_no_attributes_are_an_error():
         HashEmbed(8, [], [])
 
 
+@pytest.mark.parametrize(
+    ("attrs", "rows"), [(["FOO"], [50]), ([None], [50]), (["NORM"], [0]), (["NORM"], [1.5])]
+)
+def test_attributes_and_rows_that_are_none_are_errors(attrs, rows):
+    with pytest.raises(ValueError, match=r"E011.*(attrs|rows)"):
+        HashEmbed(8, attrs, rows)
+
+
 def test_static_vectors_without_a_table_are_an_error():
     nlp = spacy.blank("en")
     model = HashEmbed(8, ["NORM"], [50], include_static_vectors=True)

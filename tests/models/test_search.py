@@ -129,6 +129,8 @@ def test_a_beam_wider_than_the_vocabulary_is_legal() -> None:
     [
         ({"beam_width": 0}, "E011.*beam_width"),
         ({"length_penalty": -1.0}, "E011.*length_penalty"),
+        ({"length_penalty": 300.0}, "E011.*from 0 to 10"),
+        ({"length_penalty": "1"}, "E011.*length_penalty"),
         ({"coverage_penalty": float("nan")}, "E011.*coverage_penalty"),
     ],
 )

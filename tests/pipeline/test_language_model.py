@@ -318,9 +318,16 @@ def test_without_text_or_with_other_settings_the_errors_say_what_to_do(tmp_path:
         nlp.initialize(lambda: examples_of(nlp, [""]))
     nlp = initialized()
     nlp.to_disk(tmp_path)
-    for settings in ({"width": 16}, {"depth": 2}, {"cell": "gru"}, {"unit": "char"}):
+    others: Any = (
+        {"width": 16},
+        {"depth": 2},
+        {"cell": "gru"},
+        {"unit": "char"},
+        {"tied": False},
+    )
+    for settings in others:
         with pytest.raises(ValueError, match=r"E019|E013|E018"):
-            blank(**settings).from_disk(tmp_path)  # type: ignore[arg-type]
+            blank(**settings).from_disk(tmp_path)
     path = tmp_path / "rnn_lm" / "model"
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
@@ -475,9 +482,12 @@ def test_a_vector_sets_the_initial_state() -> None:
     assert lm.next_tokens("", 1, vector=[0, 1, 0])[0][0] == "o"
     assert lm.next_tokens("", 1, vector=[1, 0, 0])[0][0] == "z"
     wrong = nlp.make_doc("zero")
-    wrong.user_data["spacy_rnn.vector"] = [1.0]
-    with pytest.raises(ValueError, match="E011"):
-        nlp(wrong)
+    for vector in ([1.0], [1.0, numpy.nan, 0.0], "abc", [[1], [2, 3]]):
+        wrong.user_data["spacy_rnn.vector"] = vector
+        with pytest.raises(ValueError, match="E011"):
+            nlp(wrong)
+    with pytest.raises(ValueError, match=r"E011.*finite"):
+        lm.generate(vector=[numpy.inf, 0, 0])
     for i, name in enumerate(names):
         assert lm.generate(vector=numpy.eye(3)[i], temperature=0.0)[0].text == name
     with pytest.raises(ValueError, match="E071"):

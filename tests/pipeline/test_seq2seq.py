@@ -121,7 +121,7 @@ def test_a_vector_becomes_a_text() -> None:
         (numpy.ones(5, "f"), "one of 5"),
         ("abc", "'abc'"),
         ({"a": 1}, "a.: 1"),
-        (numpy.asarray([0.0, numpy.nan, 1.0]), "not finite"),
+        (numpy.asarray([0.0, numpy.nan, 1.0]), "nan"),
     ):
         doc.user_data[VECTOR] = wrong
         with pytest.raises(ValueError, match=rf"E172.*3 numbers.*{found}"):
@@ -141,7 +141,39 @@ def test_what_is_read_may_stand_in_the_reference(source: str) -> None:
     doc = nlp.make_doc("anything")
     doc.user_data[VECTOR], doc._.spelled = numpy.eye(3, dtype="f")[1], "b"
     assert nlp(doc)._.seq2seq == "one"
+    # Scores are those of what is read, though the pipeline has not seen it.
+    assert nlp.evaluate(data)["seq2seq_exact"] == 1.0
     Doc.remove_extension("spelled")
+
+
+@pytest.mark.parametrize(("found", "shown"), [(5, "type int"), ("a\ud800", "surrogate")])
+def test_an_attribute_that_is_no_text_is_an_error(found: Any, shown: str) -> None:
+    Doc.set_extension("spelled", default=found, force=True)
+    nlp = make(model={"source": "_.spelled"})
+    with pytest.raises(ValueError, match=f"E154.*{shown}"):
+        nlp.initialize(lambda: examples(nlp))
+    Doc.remove_extension("spelled")
+
+
+def test_each_of_two_is_scored_by_what_it_writes_itself() -> None:
+    nlp = make()
+    data = examples(nlp)
+    train(nlp, data, 100)
+    config = nlp.config["components"]["rnn_seq2seq"]
+    untrained = nlp.add_pipe("rnn_seq2seq", name="other", config=config)
+    untrained.initialize(lambda: data, nlp=nlp)
+    scored = [Example(nlp(one.text), one.reference) for one in data]
+    assert nlp.get_pipe("rnn_seq2seq").score(scored)["seq2seq_exact"] == 1.0
+    assert untrained.score(scored)["seq2seq_exact"] < 1.0
+
+
+def test_one_odd_pair_does_not_let_long_texts_become_longer() -> None:
+    nlp = make()
+    pairs = {f"{'ab' * 20}{'c' * i}": "x" * 40 for i in range(120)}
+    nlp.initialize(lambda: examples(nlp, {**pairs, "c": "C" * 30}))
+    pipe = nlp.get_pipe("rnn_seq2seq")
+    for n_units, limit in ((1, 30 + 10), (40, 40 + 10), (5000, 5000 + 10)):
+        assert pipe._limit(numpy.zeros(n_units)) == limit
 
 
 @pytest.mark.parametrize("target", [7, ["a"], "a\ud800"])
@@ -150,6 +182,9 @@ def test_a_target_that_is_no_text_is_an_error(target: Any) -> None:
     data = examples(nlp, {"a": target})
     with pytest.raises(ValueError, match=r"E172.*seq2seq"):
         nlp.initialize(lambda: data)
+    nlp.initialize(lambda: examples(nlp))
+    with pytest.raises(ValueError, match=r"E172.*seq2seq"):
+        nlp.evaluate(data)
 
 
 def test_units_that_are_all_too_rare_are_said_to_be() -> None:
@@ -211,6 +246,8 @@ def test_alternatives_are_different_texts_best_first() -> None:
     assert pipe.alternatives(nlp.make_doc(""), 3) == []
     with pytest.raises(ValueError, match=r"E011.*n must|E011"):
         pipe.alternatives(nlp.make_doc("abc"), 0)
+    with pytest.raises(ValueError, match=r"E011.*Doc"):
+        pipe.alternatives("abc")
 
 
 def test_odd_inputs_are_handled() -> None:

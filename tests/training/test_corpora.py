@@ -270,6 +270,9 @@ def test_a_corpus_may_be_made_before_its_files(tmp_path, nlp):
         ('{"text": "a", "label": 3}', "E035", "3"),
         ('{"text": "a", "label": ["A"]}', "E035", "A"),
         ('{"text": "a", "label": {"A": "yes"}}', "E035", "yes"),
+        ('{"text": "a", "label": ""}', "E035", "''"),
+        ('{"text": "a", "label": {"A": 1e999}}', "E035", "inf"),
+        ('{"text": "a", "label": "\\ud800"}', "E035", "ud800"),
     ],
 )
 def test_wrong_lines_of_json_are_refused_by_their_number(tmp_path, nlp, line, code, what):

@@ -57,6 +57,14 @@ def test_what_is_missing_or_of_another_kind_is_refused_by_its_path(tmp_path, nam
         find_files(path)
 
 
+@pytest.mark.parametrize("path", ["", " ", ["", "a.txt"]])
+def test_an_empty_path_is_not_the_folder_that_one_is_in(path, tmp_path, monkeypatch):
+    touch(tmp_path / "a.txt")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"\[spacy-rnn E030\].*an empty path"):
+        find_files(path)
+
+
 def test_an_empty_list_is_refused():
     with pytest.raises(ValueError, match=r"\[spacy-rnn E030\].*an empty list"):
         find_files([])

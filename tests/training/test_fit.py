@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import numpy
 import pytest
@@ -12,8 +13,10 @@ from thinc.api import Linear, PyTorchWrapper, Ragged, Softmax, chain, with_array
 
 import spacy_rnn.training
 from spacy_rnn.layers import GRU, LSTM, list2ragged, pool, with_ragged
+from spacy_rnn.layers.freezing import freeze
 from spacy_rnn.models import RNNEncoder, classifier, forecaster, tagger
 from spacy_rnn.training import Settings, fit, predict, quantile_loss
+from spacy_rnn.training.losses import cross_entropy
 from spacy_rnn.training.optimizers import NTASGD, Adam
 from spacy_rnn.training.sequences import batches
 
@@ -264,6 +267,37 @@ def test_a_training_that_breaks_down_says_so(data):
 
     with pytest.raises(ValueError, match=r"E167.*epoch 1.*0\.001"):
         fit(classifier(GRU(4), 2), X, Y, loss=broken, settings=QUICK)
+
+
+def test_nothing_to_learn_says_so(data):
+    X, Y, _ = data
+    model = classifier(GRU(4), 2)
+    model.initialize(X=X[:2])
+    freeze(model)
+    with pytest.raises(ValueError, match=r"E176.*frozen"):
+        fit(model, X, Y, settings=QUICK)
+
+
+def test_the_best_weights_are_kept_if_it_is_interrupted(data):
+    X, Y, _ = data
+    parts = {"X": X[:60], "Y": Y[:60], "X_dev": X[60:], "Y_dev": Y[60:]}
+    # So large that what follows the best epoch is far from it.
+    rate, found = 1.0, []
+    for epochs, last in ((3, None), (30, 8)):  # a step and a look at dev for each epoch
+        model, n_calls = classifier(GRU(8), 2), 0
+
+        def loss(guesses, truths, last=last):
+            nonlocal n_calls
+            n_calls += 1
+            if n_calls == last:
+                raise KeyboardInterrupt
+            return cross_entropy(guesses, truths)
+
+        with nullcontext() if last is None else pytest.raises(KeyboardInterrupt):
+            settings = Settings(epochs=epochs, batch_size=60)
+            fit(model, **parts, loss=loss, optimizer=Adam(rate), settings=settings)
+        found.append(predict(model, X[60:]))
+    assert_allclose(found[1], found[0], rtol=1e-5)
 
 
 def test_the_weights_of_modules_of_torch_are_put_back_too(data):

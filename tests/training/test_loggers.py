@@ -172,8 +172,9 @@ def test_a_file_of_figures_that_exists_is_kept_beside_the_new_one(clock, tmp_pat
         log_step(info(n, 100))
         finalize()
     assert json.loads(path.read_text(encoding="utf8"))["step"] == 2
-    old = tmp_path / "figures.jsonl.bak"
-    assert json.loads(old.read_text(encoding="utf8"))["step"] == 1
+    for step, end in enumerate((".bak", ".bak.1")):
+        old = tmp_path / f"figures.jsonl{end}"
+        assert json.loads(old.read_text(encoding="utf8"))["step"] == step
 
 
 def test_a_file_that_cannot_be_written_is_an_error_before_the_training(tmp_path):
