@@ -159,7 +159,7 @@ def test_each_of_two_is_scored_by_what_it_writes_itself() -> None:
     nlp = make()
     data = examples(nlp)
     train(nlp, data, 100)
-    config = nlp.config["components"]["rnn_seq2seq"]
+    config = {"model": nlp.config["components"]["rnn_seq2seq"]["model"]}
     untrained = nlp.add_pipe("rnn_seq2seq", name="other", config=config)
     untrained.initialize(lambda: data, nlp=nlp)
     scored = [Example(nlp(one.text), one.reference) for one in data]
