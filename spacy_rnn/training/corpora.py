@@ -23,6 +23,7 @@ from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 from spacy.vocab import Vocab
 
+from ..checks import is_whole
 from ..errors import Errors, number_error
 from ..models.vocabulary_data import is_text
 from .doc_tokens import Tokens
@@ -81,7 +82,7 @@ def TextCorpus(
     if per not in PER:
         raise ValueError(Errors.E009.format(what="per", found=per, expected=", ".join(PER)))
     for what, value in (("limit", limit), ("min_length", min_length), ("max_length", max_length)):
-        if value < 0:
+        if not is_whole(value, 0):
             raise number_error(what, "a whole number of at least 0", value)
 
     def corpus(nlp: Language) -> Iterator[Example]:

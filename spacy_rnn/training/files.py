@@ -32,6 +32,9 @@ def find_files(path: Union[PathT, Sequence[PathT]]) -> List[Path]:
         return _find(path)
     if not path:
         raise ValueError(Errors.E030.format(path=path, found="an empty list"))
+    if not isinstance(path, (list, tuple)):
+        found = f"a value of type {type(path).__name__}"
+        raise ValueError(Errors.E030.format(path=path, found=found))
     return [file for entry in path for file in _find(entry)]
 
 

@@ -8,6 +8,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
+from ..checks import is_whole
 from ..errors import Errors, number_error
 from .corpora import no_text_error, read_records, shown_keys, text_at, tokenize
 from .files import find_files, kind_of, open_file
@@ -37,12 +38,12 @@ def PairCorpus(
         The text may be missing then.
     RETURNS (Callable[[Language], Iterator[Example]]): The corpus. References have the target in
         `doc._.seq2seq`; vectors are in both docs.
-    RAISES (ValueError): For a negative limit; while it is read, E030 to E037 for files that are
-        missing, broken or hold no pair.
+    RAISES (ValueError): For a limit that is no whole number, or negative; while it is read, E030 to
+        E037 for files that are missing, broken or hold no pair.
     """
     if path is None:
         raise ValueError(Errors.E030.format(path="null", found="no path"))
-    if limit < 0:
+    if not is_whole(limit, 0):
         raise number_error("limit", "a whole number of at least 0", limit)
     register_target()
 

@@ -10,6 +10,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
 
+from ..checks import is_whole
 from ..errors import Errors, Warnings, number_error
 from .doc_tokens import Tokens
 from .stream_text import Part, Piece, Text
@@ -108,9 +109,9 @@ def batch_by_stream(
     RAISES (ValueError): For a number out of its range, or an unknown unit.
     """
     for what, value in (("n_streams", n_streams), ("bptt", bptt)):
-        if value < 1:
+        if not is_whole(value, 1):
             raise number_error(what, "a positive whole number", value)
-    if seed < 0:
+    if not is_whole(seed, 0):
         raise number_error("seed", "a whole number of at least 0", seed)
     if unit not in UNITS:
         expected = ", ".join(UNITS)

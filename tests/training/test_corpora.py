@@ -229,6 +229,8 @@ def test_texts_longer_than_the_limit_of_parsers_are_read(tmp_path):
     [
         ({"per": "word"}, "E009"),
         ({"limit": -1}, "E011"),
+        ({"limit": None}, "E011"),
+        ({"max_length": 1.5}, "E011"),
         ({"min_length": -1}, "E011"),
         ({"max_length": -1}, "E011"),
     ],

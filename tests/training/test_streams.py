@@ -349,6 +349,9 @@ def test_the_batcher_leaves_the_global_random_states_alone():
     [
         ({"n_streams": 0}, "E011"),
         ({"bptt": 0}, "E011"),
+        ({"bptt": float("nan")}, "E011"),
+        ({"bptt": 1.5}, "E011"),
+        ({"n_streams": None}, "E011"),
         ({"seed": -1}, "E011"),
         ({"unit": "word"}, "E009"),
     ],
