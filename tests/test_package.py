@@ -442,6 +442,7 @@ def test_the_distributions_hold_the_package_and_nothing_else(distributions):
     assert "LICENSE" in names
 
 
+@pytest.mark.slow
 def test_the_wheel_trains_in_a_clean_environment(distributions, tmp_path):
     wheel, _ = distributions
     venv.create(tmp_path / "venv", with_pip=True)
