@@ -1,3 +1,10 @@
+import os
+
+# Before NumPy and torch are imported: threads of several processes would wait for each other.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
+
 import numpy
 import pytest
 from hypothesis import settings
