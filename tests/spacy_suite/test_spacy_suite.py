@@ -106,6 +106,7 @@ def test_every_replacement_was_built(report):
     assert all(report["built"].values()), report["built"]
 
 
+@pytest.mark.slow
 def test_excused_tests_pass_as_a_whole_at_a_higher_learn_rate(tmp_path):
     learn_rates = json.dumps({test: excuse.learn_rate for test, excuse in EXCUSED.items()})
     report = run_suite(list(EXCUSED), tmp_path, "--rnn-learn-rates", learn_rates)
