@@ -1,8 +1,9 @@
 """Files of figures."""
 
-import os
 from pathlib import Path
 from typing import Any
+
+from .beside import written_beside
 
 
 def write_figure(figure: Any, path: Path) -> None:
@@ -12,9 +13,5 @@ def write_figure(figure: Any, path: Path) -> None:
     path (Path): The file to write, of the kind that its name ends in; a .png if in none.
     """
     path = path if path.suffix else path.with_suffix(".png")
-    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
-    try:
+    with written_beside(path) as part:
         figure.savefig(part)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

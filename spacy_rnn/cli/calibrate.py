@@ -146,8 +146,8 @@ def read_labelled(path: str, nlp: Language) -> Iterator[Doc]:
     ones. What is wrong with the path is told at once."""
     files = [file for file in find_files(path) if kind_of(file) == ".spacy"]
     if not files:
-        name = Path(path).name
-        found = "a folder without any" if Path(path).is_dir() else f"a file '{name}'"
+        place = Path(path)
+        found = "a folder without any" if place.is_dir() else f"a file '{place.name}'"
         raise ValueError(Errors.E111.format(path=path, found=found))
     return (doc for file in files for doc in read_docs(file, nlp.vocab))
 

@@ -23,7 +23,8 @@ from .common import (
     told_errors,
 )
 from .inputs import FilesArg, PerOpt, Source, StdinFormatOpt, TextKeyOpt, read_sources
-from .surprisal import batches, check_page, write_page
+from .surprisal import batches
+from .writable import check_page, write_page
 
 ModelArg = Annotated[
     str, typer.Argument(metavar="MODEL", help="Folder or name of a pipeline with an rnn_textcat")

@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from ..errors import Errors
 from ..figures import write_figure
 from ..visualize_calibration import check_viz
-from .surprisal import check_page
+from .writable import check_writable, not_writable
 
 PICTURES = (".png", ".svg", ".pdf")
 
@@ -18,11 +17,11 @@ def check_picture(path: Path) -> None:
     RAISES (ValueError): E059 if it cannot be written, or is of another kind.
     RAISES (ImportError): E008 without matplotlib.
     """
-    check_page(path, False)
+    check_writable(path)
     if path.suffix.lower() not in PICTURES:
         reason = "its name doesn't say which kind of picture it is to be"
         advice = f"Name a file that ends in one of: {', '.join(PICTURES)}"
-        raise _not_writable(path, reason, advice)
+        raise not_writable(path, reason, advice)
     check_viz("--picture")
 
 
@@ -36,9 +35,4 @@ def write_picture(path: Path, figure: Any) -> None:
     try:
         write_figure(figure, path)
     except OSError as error:
-        advice = "Name a file in a folder that you may write to."
-        raise _not_writable(path, str(error.strerror), advice) from error
-
-
-def _not_writable(path: Path, reason: str, advice: str) -> ValueError:
-    return ValueError(Errors.E059.format(path=path, verb="written", reason=reason, advice=advice))
+        raise not_writable(path, str(error.strerror)) from error

@@ -1,11 +1,10 @@
 """`spacy rnn surprisal`: how surprising texts are to a language model."""
 
-import os
 import sys
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Dict, Iterable, Iterator, List, Optional, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Dict, Iterable, Iterator, List, Optional
 
 import typer
 from spacy.tokens import Doc
@@ -13,7 +12,6 @@ from spacy.tokens import Doc
 from ..errors import Errors
 from ..pipeline.surprisal import BACKWARD, N_UNITS, perplexity, surprisals_of
 from ..progress import bar
-from ..training.files import find_files
 from ..visualize import ALTERNATIVES, AlternativesT, visible
 from ..visualize import surprisal as draw
 from .common import (
@@ -29,7 +27,6 @@ from .common import (
     told_errors,
 )
 from .inputs import (
-    STDIN,
     FilesArg,
     LabelKeyOpt,
     PerOpt,
@@ -38,6 +35,7 @@ from .inputs import (
     TextKeyOpt,
     read_sources,
 )
+from .writable import check_page, write_page
 
 if TYPE_CHECKING:  # it would be imported at each of spaCy's commands
     from ..models.vocabulary import Vocabulary
@@ -244,44 +242,3 @@ def _summary(figures: Dict[str, float]) -> str:
         f"{figures['total']:,.2f} bits, perplexity {figures['perplexity']:,.4g}, "
         f"{figures['bits_per_char']:.3f} bits per character"
     )
-
-
-def check_page(path: Path, as_json: bool, files: Sequence[str] = ()) -> None:
-    """Raise an error if a picture could not be written, or something else was to be printed, before
-    what is to be in it is computed.
-
-    path (Path): The file to write.
-    as_json (bool): Whether JSON is to be printed.
-    files (Sequence[str]): What is read, which the picture must not replace.
-    """
-    if as_json:
-        reason = "standard output would be empty"
-        raise ValueError(Errors.E058.format(option="--html", other="--json", reason=reason))
-    if path.is_dir():
-        raise _not_writable(path, "it is a folder")
-    if not path.absolute().parent.is_dir():
-        raise _not_writable(path, "there is no such folder")
-    if path.exists():
-        read = [file for name in files if name != STDIN for file in find_files(name)]
-        if any(path.samefile(file) for file in read):
-            raise _not_writable(path, "it is one of the files to read")
-
-
-def write_page(path: Path, html: str) -> None:
-    """Write a picture beside what is there, and put it in its place when it is whole; or say why it
-    cannot be written."""
-    # Names of files may have bytes that are no UTF-8.
-    data = html.encode("utf8", errors="backslashreplace")
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(data)
-        os.replace(part, path)
-    except OSError as error:
-        raise _not_writable(path, str(error.strerror)) from error
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _not_writable(path: Path, reason: str) -> ValueError:
-    advice = "Name a file in a folder that you may write to."
-    return ValueError(Errors.E059.format(path=path, verb="written", reason=reason, advice=advice))

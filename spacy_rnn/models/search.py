@@ -14,7 +14,7 @@ from .vocabulary import END
 
 # Rows of the memories that are asked at a time.
 MAX_ROWS = 2**15
-# Of what is useful ten times as much; powers of lengths stay numbers.
+# Ten times the largest that is of use: powers of lengths must not be beyond what a float can tell.
 MAX_PENALTY = 10
 
 

@@ -165,8 +165,9 @@ class Vocabulary:
         RETURNS (Vocabulary): With more units behind those that are there.
         RAISES (ValueError): If they are not texts.
         """
-        given = [] if isinstance(units, str) or not isinstance(units, Iterable) else list(units)
-        if not all(unit and is_text(unit) for unit in given) or isinstance(units, str):
+        is_list = isinstance(units, Iterable) and not isinstance(units, str)
+        given = list(units) if is_list else []
+        if not is_list or not all(unit and is_text(unit) for unit in given):
             raise number_error("units", "a list of texts that are not empty", units)
         added = [unit for unit in dict.fromkeys(given) if unit not in self]
         return Vocabulary(

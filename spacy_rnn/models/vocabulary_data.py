@@ -37,6 +37,12 @@ def is_text(value: Any) -> bool:
     return isinstance(value, str) and value.encode("utf8", "replace").decode("utf8") == value
 
 
+def shown_no_text(value: Any) -> str:
+    """RETURNS (str): What a value is that is no text, for messages."""
+    is_half = isinstance(value, str)
+    return "half of a surrogate pair" if is_half else f"a value of type {type(value).__name__}"
+
+
 def _is_texts(value: Any) -> bool:
     return isinstance(value, list) and all(map(is_text, value))
 

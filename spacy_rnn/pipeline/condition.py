@@ -49,7 +49,7 @@ def learn_condition(
 
 
 def vector_of(doc: Doc) -> numpy.ndarray:
-    """RETURNS (Floats1d): The vector that was given for a doc, else `doc.vector`.
+    """RETURNS (Floats1d): (width,) The vector that was given for a doc, else `doc.vector`.
 
     RAISES (ValueError): If it is no vector of finite numbers.
     """
@@ -57,10 +57,11 @@ def vector_of(doc: Doc) -> numpy.ndarray:
     vector: Any = to_numpy(doc.vector) if given is None else given
     try:
         row: numpy.ndarray = numpy.asarray(vector, dtype="float32").reshape(-1)
+        is_finite = bool(numpy.isfinite(row).all())
     except (TypeError, ValueError):
-        row = numpy.asarray([numpy.nan], dtype="float32")
-    if not numpy.isfinite(row).all():
-        what = f"doc.user_data[{VECTOR!r}]" if given is not None else "doc.vector"
+        is_finite = False
+    if not is_finite:
+        what = "doc.vector" if given is None else f"doc.user_data[{VECTOR!r}]"
         found = f"{repr(vector)[:60]}, for the doc that begins with {doc.text[:30]!r}"
         raise ValueError(Errors.E011.format(what=what, expected="finite numbers", found=found))
     return row

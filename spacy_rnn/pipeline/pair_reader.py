@@ -21,7 +21,7 @@ from thinc.api import Model
 from ..errors import Errors
 from ..models.seq2seq import copies, reads_vectors, vector_width
 from ..models.vocabulary import END, Vocabulary
-from ..models.vocabulary_data import is_text
+from ..models.vocabulary_data import is_text, shown_no_text
 from ..training.pairs import TARGET
 from .condition import VECTOR, vector_of
 from .source import copied_units, source_doc, target_units
@@ -67,13 +67,12 @@ class PairReader(NamedTuple):
         text = example.reference._.get(TARGET)
         if text is None or is_text(text):
             return cast(Optional[str], text)
-        found = "half of a surrogate pair" if isinstance(text, str) else type(text).__name__
         raise ValueError(
             Errors.E172.format(
                 name=self.name,
                 expected="a text as the target, or None",
                 where=f"reference._.{TARGET}",
-                found=found,
+                found=shown_no_text(text),
                 advice="Correct the training data.",
             )
         )
@@ -111,7 +110,7 @@ class PairReader(NamedTuple):
         width = vector_width(self.model)
         try:
             vector = vector_of(doc)
-        except (TypeError, ValueError):
+        except ValueError:
             found = repr(doc.user_data.get(VECTOR))[:60]
         else:
             if len(vector) in (0, width):

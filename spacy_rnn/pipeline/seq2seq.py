@@ -440,7 +440,7 @@ class RNNSeq2Seq(SavedPipe):
         for batch in minibatch(examples, READ_AGAIN):
             again: List[int] = []
             for i, example in enumerate(batch):
-                self.reader.target(example)
+                self.reader.target(example)  # raises an error if it is no text
                 is_other = example.predicted.user_data.get(WRITER, self.name) != self.name
                 if is_other or self.reader.annotated(example) is example.reference:
                     again.append(i)

@@ -8,7 +8,7 @@ from thinc.api import Model
 
 from ..errors import Errors
 from ..models.vocabulary import UNKNOWN, Vocabulary
-from ..models.vocabulary_data import is_text
+from ..models.vocabulary_data import is_text, shown_no_text
 
 
 def source_doc(name: str, model: Model[Any, Any], doc: Doc, make_doc: Callable[[str], Doc]) -> Doc:
@@ -25,17 +25,10 @@ def source_doc(name: str, model: Model[Any, Any], doc: Doc, make_doc: Callable[[
     if not source.startswith("_."):
         return doc
     attribute = source.removeprefix("_.")
-    found = None
-    text = None
-    if not Doc.has_extension(attribute):
-        found = "no such attribute"
-    else:
-        text = doc._.get(attribute)
-        if isinstance(text, str) and not is_text(text):
-            found = "half of a surrogate pair"
-        elif text is not None and not isinstance(text, str):
-            found = f"a value of type {type(text).__name__}"
-    if found:
+    has_attribute = Doc.has_extension(attribute)
+    text = doc._.get(attribute) if has_attribute else None
+    if not has_attribute or not (text is None or is_text(text)):
+        found = shown_no_text(text) if has_attribute else "no such attribute"
         raise ValueError(Errors.E154.format(name=name, attribute=attribute, found=found))
     return make_doc(text or "")
 

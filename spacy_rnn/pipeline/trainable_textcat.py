@@ -207,12 +207,11 @@ class CrossEntropyTextcat(TextCategorizer):
             by the temperature.
         RAISES (ValueError): E080 to E083 if the label is not there or the model cannot be
             explained, E009 or E011 for another wrong argument, E024 if there are no weights, E177
-            if they are none.
+            if the scores are no numbers.
         """
         check_doc(doc)
         if self.labels:
             check_weights(self.name, self.model)
-        if self.labels:
             scores = self.model.ops.to_numpy(self.predict([doc]))
             check_scores(self.name, [doc], scores)
             label = self.labels[int(scores[0].argmax())] if label is None else label

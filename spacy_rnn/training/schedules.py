@@ -30,18 +30,18 @@ def slanted_triangular(
     RAISES (ValueError): If a setting is out of its range.
     """
     for name, value in (("initial_rate", initial_rate), ("cut_frac", cut_frac)):
-        if not _is_number(value) or value < 0.0:
+        if not _is_finite(value) or value < 0.0:
             raise number_error(name, "a number that is not negative", value)
     if cut_frac >= 1.0:
         raise number_error("cut_frac", "less than 1", cut_frac)
-    if not _is_number(total_steps) or total_steps < 1 or total_steps != int(total_steps):
+    if not _is_finite(total_steps) or total_steps < 1 or total_steps != int(total_steps):
         raise number_error("total_steps", "a number of steps, at least 1", total_steps)
-    if not _is_number(ratio) or ratio < 1.0:
+    if not _is_finite(ratio) or ratio < 1.0:
         raise number_error("ratio", "at least 1", ratio)
     return _rates(float(initial_rate), int(total_steps), float(cut_frac), float(ratio))
 
 
-def _is_number(value: Any) -> bool:
+def _is_finite(value: Any) -> bool:
     return is_number(value) and math.isfinite(value)
 
 

@@ -1,0 +1,61 @@
+"""Files that a command writes for people to look at."""
+
+from pathlib import Path
+from typing import Sequence
+
+from ..beside import written_beside
+from ..errors import Errors
+from ..training.files import find_files
+from .inputs import STDIN
+
+ADVICE = "Name a file in a folder that you may write to."
+
+
+def not_writable(path: Path, reason: str, advice: str = ADVICE) -> ValueError:
+    """RETURNS (ValueError): E059, for a file that cannot be written."""
+    return ValueError(Errors.E059.format(path=path, verb="written", reason=reason, advice=advice))
+
+
+def check_writable(path: Path, files: Sequence[str] = ()) -> None:
+    """Raise an error if a file could not be written, before what is to be in it is computed.
+
+    path (Path): The file to write.
+    files (Sequence[str]): Names of what is read, which it must not replace.
+    RAISES (ValueError): E059.
+    """
+    if path.is_dir():
+        raise not_writable(path, "it is a folder")
+    if not path.absolute().parent.is_dir():
+        raise not_writable(path, "there is no such folder")
+    if path.exists():
+        read = [file for name in files if name != STDIN for file in find_files(name)]
+        if any(path.samefile(file) for file in read):
+            raise not_writable(path, "it is one of the files to read")
+
+
+def check_page(path: Path, as_json: bool, files: Sequence[str]) -> None:
+    """Likewise for a page, which takes the place of what would be printed.
+
+    path (Path): The file to write.
+    as_json (bool): Whether JSON is to be printed.
+    files (Sequence[str]): Names of what is read.
+    RAISES (ValueError): E058 for a page and JSON, E059 if the page could not be written.
+    """
+    if as_json:
+        reason = "standard output would be empty"
+        raise ValueError(Errors.E058.format(option="--html", other="--json", reason=reason))
+    check_writable(path, files)
+
+
+def write_page(path: Path, html: str) -> None:
+    """Write a page.
+
+    RAISES (ValueError): E059 if it cannot be written; what was there is there still.
+    """
+    # Names of files may have bytes that are no UTF-8.
+    data = html.encode("utf8", errors="backslashreplace")
+    try:
+        with written_beside(path) as part:
+            part.write_bytes(data)
+    except OSError as error:
+        raise not_writable(path, str(error.strerror)) from error
