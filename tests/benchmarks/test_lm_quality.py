@@ -2,6 +2,7 @@
 with."""
 
 import json
+from itertools import count
 from pathlib import Path
 from typing import Any, Dict, List
 
@@ -9,7 +10,7 @@ import numpy
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks import lm_quality, lm_report
+from benchmarks import lm_quality, lm_report, lm_training
 from benchmarks.lm_bars import judge_quality
 from benchmarks.lm_data import Corpus, read_corpus
 from benchmarks.lm_quality import app, cell_runs, parse_cells, softmax_runs
@@ -63,7 +64,11 @@ def test_a_training_ends_after_its_steps_with_a_score(corpus: Corpus, tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_training_by_minutes_is_scored_on_its_way(corpus: Corpus, tmp_path: Path) -> None:
+def test_a_training_by_minutes_is_scored_on_its_way(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = count(1000.0, 1 / 64)  # each step takes a 64th of a second
+    monkeypatch.setattr(lm_training, "perf_counter", lambda: next(clock))
     _, runs = cell_runs({"lstm": ("lstm", 1)}, 0.005, quick=True)
     training = Training(runs["lstm"].config, corpus, **runs["lstm"].limits)
     found = training.run("some", tmp_path / "some.npz")
@@ -71,8 +76,11 @@ def test_a_training_by_minutes_is_scored_on_its_way(corpus: Corpus, tmp_path: Pa
     assert len(seconds) == lm_quality.N_SCORES
     assert seconds == sorted(seconds)
     assert found["seconds"] == seconds[-1] >= 0.3
-    # The learn rate has fallen with the time.
-    assert training.optimizer.learn_rate < 1e-4
+    # The learn rate has fallen with the time: 19 of 20 steps are done before the last one.
+    assert found["steps"] == 20
+    highest = runs["lstm"].config["training"]["optimizer"]["learn_rate"]["initial_rate"]
+    rate = highest * 20 / lm_training.WARM_UP * (1 - 19 / 64 / 0.3)
+    assert training.optimizer.learn_rate == pytest.approx(rate)
 
 
 def test_a_training_goes_on_where_it_was_saved(corpus: Corpus, tmp_path: Path) -> None:
