@@ -527,6 +527,27 @@ class Errors(metaclass=_WithCodes):
         "weights are broken. Load a pipeline from before that, and train it with a lower learn "
         "rate."
     )
+    E178 = (
+        "The members of a spacy-rnn.Seq2SeqEnsemble.v1 must be models by spacy-rnn.Seq2Seq.v1 that "
+        "read and write alike: {reason}. Give at least one, and all the same source, units and "
+        "copy."
+    )
+    E179 = (
+        "The models of {first} and {other} cannot write together: they differ in {what}. Train "
+        "both on the same pairs, or give the second the vocabularies of the first: 'spacy init "
+        "labels' writes them, and [initialize.components.rnn_seq2seq.labels] reads them."
+    )
+    E180 = (
+        "Cannot compute on GPU {found}: {reason}. Leave out --gpu-id to compute on the CPU, or "
+        "install CuPy and a driver, as for spaCy: https://spacy.io/usage#gpu"
+    )
+
+
+def not_writable(
+    path: Any, reason: str, advice: str = "Name a file in a folder that you may write to."
+) -> ValueError:
+    """RETURNS (ValueError): E059, for a file that cannot be written."""
+    return ValueError(Errors.E059.format(path=path, verb="written", reason=reason, advice=advice))
 
 
 def number_error(what: str, expected: str, found: Any) -> ValueError:

@@ -112,10 +112,11 @@ def run_architecture(function):
         "NgramLinear": (True,),
         "LatentNgrams": (),
         "Seq2Seq": (),
+        "Seq2SeqEnsemble": [load("spacy_rnn.models.seq2seq:Seq2Seq")() for _ in range(2)],
         "LanguageModelTok2Vec": (language_model("char", width=3),),
     }
     model = function(*arguments[function.__name__])
-    if function.__name__ == "Seq2Seq":
+    if function.__name__.startswith("Seq2Seq"):
         run_seq2seq(model)
         return
     is_encoder = function.__name__ in ("RNNEncoder", "ConvRNNEncoder")
@@ -252,7 +253,7 @@ def test_every_entry_point_is_registered_and_runs(group, name, target, tmp_path)
         assert not any(function()([]).values())
     elif group == "spacy_cli":
         names = {command.name for command in function.registered_commands}
-        assert names >= {"calibrate", "generate", "info"}
+        assert names >= {"calibrate", "ensemble", "generate", "info"}
     elif group in TRAINING_GROUPS:
         assert getattr(registry, group.split("_")[1]).get(name) is function
         run_training_part(group, function, tmp_path)

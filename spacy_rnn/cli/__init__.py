@@ -7,6 +7,7 @@ from spacy.cli._util import app
 
 from .calibrate import calibrate_cli
 from .common import rnn_cli
+from .ensemble import ensemble_cli
 from .explain import explain_cli
 from .generate import generate_cli
 from .gradients import gradients_cli
@@ -15,6 +16,7 @@ from .surprisal import surprisal_cli
 
 __all__ = [
     "calibrate_cli",
+    "ensemble_cli",
     "explain_cli",
     "generate_cli",
     "gradients_cli",

@@ -24,6 +24,7 @@ from ..calibration import (
     temper_threshold,
 )
 from ..errors import Errors, Warnings
+from ..figures import write_figure
 from ..pipeline.predictions import Collected, collect
 from ..progress import bar, elapsed
 from ..training.corpora import read_docs
@@ -44,7 +45,7 @@ from .common import (
     told_errors,
 )
 from .outputs import check_output, write_pipeline
-from .pictures import PICTURES, check_picture, write_picture
+from .pictures import PICTURES, check_picture
 
 N_DIGITS = 6  # of a temperature that is saved
 # A threshold may be as near to 0 or 1 as scores are, and needs all that srsly writes.
@@ -261,5 +262,5 @@ def draw(outcome: Outcome, path: Path, title: str, exclusive: bool) -> None:
         f"Held-out texts, at about {after:.3g}": outcome.found["held out"],
     }
     figure = reliability(found, title=title, exclusive=exclusive)
-    write_picture(path, figure)
+    write_figure(figure, path)
     tell(f"Drew {path}")

@@ -16,8 +16,9 @@ from ..errors import Errors
 from ..training.trained import load_trained
 
 HELP = (
-    "Commands for language models: write texts, and tell how surprising texts are; and for text "
-    "classifiers: explain what they say, and calibrate their scores."
+    "Commands for language models: write texts, and tell how surprising texts are; for text "
+    "classifiers: explain what they say, and calibrate their scores; and for sequence to sequence "
+    "models: join them."
 )
 
 rnn_cli = typer.Typer(name="rnn", help=HELP, no_args_is_help=True, rich_markup_mode=None)
@@ -29,7 +30,7 @@ ComponentOpt = Annotated[
     Optional[str],
     typer.Option("--component", "-c", help="Which component, if the pipeline has several"),
 ]
-GpuOpt = Annotated[int, typer.Option("--gpu-id", "-g", help="GPU ID, or -1 for CPU")]
+GpuOpt = Annotated[int, typer.Option("--gpu-id", "-g", min=-1, help="GPU ID, or -1 for CPU")]
 JsonOpt = Annotated[bool, typer.Option("--json", "-j", help="Print JSON, for other programs")]
 
 
@@ -87,10 +88,14 @@ def load_pipeline(model: str, gpu_id: int = -1) -> Language:
     model (str): Folder or name.
     gpu_id (int): The GPU to use, -1 for none.
     RETURNS (Language): The pipeline.
-    RAISES (ValueError): If it cannot be loaded.
+    RAISES (ValueError): E054 if it cannot be loaded, E180 if there is no such GPU.
     """
     if gpu_id >= 0:
-        require_gpu(gpu_id)
+        try:
+            require_gpu(gpu_id)
+        except (ValueError, RuntimeError) as error:  # of spaCy and Thinc, or of CUDA
+            reason = f"{error}".splitlines()[0].rstrip(".")
+            raise ValueError(Errors.E180.format(found=gpu_id, reason=reason)) from error
     return load_trained(
         model, lambda reason: ValueError(Errors.E054.format(name=model, reason=reason))
     )

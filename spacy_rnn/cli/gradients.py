@@ -22,6 +22,7 @@ from spacy.tokens import Doc
 from wasabi import msg
 
 from ..errors import Errors
+from ..figures import write_figure
 from ..gradient_curves import Curve
 from ..progress import bar
 from ..visualize_gradients import gradient_picture
@@ -37,7 +38,7 @@ from .common import (
     told_errors,
 )
 from .inputs import FilesArg, LabelKeyOpt, PerOpt, Source, StdinFormatOpt, TextKeyOpt, read_sources
-from .pictures import PICTURES, check_picture, write_picture
+from .pictures import PICTURES, check_picture
 
 if TYPE_CHECKING:  # it would be imported, with all layers, at each of spaCy's commands
     from ..pipeline.gradients import Probe
@@ -66,7 +67,14 @@ def gradients_cli(
         bool, typer.Option("--no-cells", help="Compare with no untrained cells")
     ] = False,
     seed: Annotated[
-        int, typer.Option("--seed", "-s", min=0, help="Of untrained weights and random directions")
+        int,
+        typer.Option(
+            "--seed",
+            "-s",
+            min=0,
+            max=2**32 - 1,
+            help="Of untrained weights and random directions",
+        ),
     ] = 0,
     picture: Annotated[
         Optional[Path],
@@ -107,7 +115,7 @@ def gradients_cli(
         report = Report(model, name, length, len(docs), seed, found.what, [])
         report.curves.extend(curves_of(found, others, seed))
         if picture is not None:
-            write_picture(picture, gradient_picture(report.curves, title=report.title))
+            write_figure(gradient_picture(report.curves, title=report.title), picture)
             tell(f"Wrote {picture}")
         if json:
             typer.echo(to_json(report.to_dict()))

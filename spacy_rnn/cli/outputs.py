@@ -43,12 +43,14 @@ def check_output(path: Path, force: bool) -> None:
 
 
 def _components(path: Path) -> Set[str]:
-    """RETURNS (Set[str]): Names of the components of the pipeline in a folder."""
+    """RETURNS (Set[str]): What the components of the pipeline in a folder are saved as: folders of
+    their names, or, as spaCy's sentencizer, a file."""
     try:
         config = Config().from_disk(path / "config.cfg", interpolate=False)
     except (ValueError, OSError):
         return set()
-    return set(config.get("components") or {})
+    names = set(config.get("components") or {})
+    return names | {f"{name}.json" for name in names}
 
 
 def write_pipeline(nlp: Language, path: Path, force: bool) -> None:

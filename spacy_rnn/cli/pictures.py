@@ -1,11 +1,10 @@
-"""Pictures that a command writes, by matplotlib."""
+"""Pictures that a command is to write, by matplotlib."""
 
 from pathlib import Path
-from typing import Any
 
-from ..figures import write_figure
+from ..errors import not_writable
 from ..visualize_calibration import check_viz
-from .writable import check_writable, not_writable
+from .writable import check_writable
 
 PICTURES = (".png", ".svg", ".pdf")
 
@@ -23,16 +22,3 @@ def check_picture(path: Path) -> None:
         advice = f"Name a file that ends in one of: {', '.join(PICTURES)}"
         raise not_writable(path, reason, advice)
     check_viz("--picture")
-
-
-def write_picture(path: Path, figure: Any) -> None:
-    """Write a picture beside what is there, and put it in its place when it is whole.
-
-    path (Path): The file to write.
-    figure (Figure): A figure of matplotlib.
-    RAISES (ValueError): E059 if it cannot be written.
-    """
-    try:
-        write_figure(figure, path)
-    except OSError as error:
-        raise not_writable(path, str(error.strerror)) from error

@@ -4,16 +4,9 @@ from pathlib import Path
 from typing import Sequence
 
 from ..beside import written_beside
-from ..errors import Errors
+from ..errors import Errors, not_writable
 from ..training.files import find_files
 from .inputs import STDIN
-
-ADVICE = "Name a file in a folder that you may write to."
-
-
-def not_writable(path: Path, reason: str, advice: str = ADVICE) -> ValueError:
-    """RETURNS (ValueError): E059, for a file that cannot be written."""
-    return ValueError(Errors.E059.format(path=path, verb="written", reason=reason, advice=advice))
 
 
 def check_writable(path: Path, files: Sequence[str] = ()) -> None:
@@ -58,4 +51,4 @@ def write_page(path: Path, html: str) -> None:
         with written_beside(path) as part:
             part.write_bytes(data)
     except OSError as error:
-        raise not_writable(path, str(error.strerror)) from error
+        raise not_writable(path, str(error.strerror or error)) from error

@@ -9,6 +9,7 @@ from .language_model import LanguageModel
 from .latent import LatentNgrams
 from .ngrams import NgramLinear
 from .seq2seq import Seq2Seq
+from .seq2seq_ensemble import Seq2SeqEnsemble
 from .sequences import classifier, forecaster, tagger
 from .textcat import TextCatRNN
 
@@ -21,6 +22,7 @@ __all__ = [
     "NgramLinear",
     "RNNEncoder",
     "Seq2Seq",
+    "Seq2SeqEnsemble",
     "TextCatRNN",
     "classifier",
     "forecaster",

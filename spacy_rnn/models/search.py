@@ -1,15 +1,15 @@
 """Find the most probable targets of sources: greedily, or by a beam."""
 
-from typing import Any, Dict, List, NamedTuple, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy
 from thinc.api import Model
 
 from ..checks import is_number, is_whole
 from ..errors import number_error
-from ..layers.decoder import Standing, Step, log_probs, start, step
+from ..layers.decoder import Standing, log_probs, start, step
 from ..layers.memory import Memory
-from .seq2seq import SourcesT, encode, parts
+from .seq2seq import SourcesT, encode, mean_log_probs, members, parts
 from .vocabulary import END
 
 # Rows of the memories that are asked at a time.
@@ -101,6 +101,40 @@ def _batches(sources: SourcesT, beam_width: int) -> List[List[int]]:
     return batches
 
 
+class _Voice:
+    """A model that has a say in a search: the only one, or a member of an ensemble.
+
+    memory (Memory): What its encoder has read of the sources.
+    """
+
+    def __init__(self, model: Model[Any, Any], sources: SourcesT) -> None:
+        self._decoder: Model[Any, Any] = parts(model).decoder
+        encoded = encode(model, sources)
+        self.memory: Memory = encoded.memory
+        self._standing: Standing = start(self._decoder, encoded.states, len(sources))
+
+    def read(self, ids: Any) -> Tuple[Any, Any]:
+        """Read the last unit of each hypothesis.
+
+        RETURNS (Tuple[Floats2d, Floats1d]): Log-probabilities of the next one, and the weights of
+            the attention.
+        """
+        found = step(self._decoder, self.memory, ids, self._standing)
+        self._standing = found.standing
+        return log_probs(self._decoder, found, self.memory), found.weights
+
+    def take(self, seqs: Optional[numpy.ndarray], rows: Any) -> None:
+        """Go on with some hypotheses.
+
+        seqs (Optional[numpy.ndarray]): The numbers of their sources in the memory; None if these
+            are what they were.
+        rows (ArrayXd): The numbers of their rows; some may come twice.
+        """
+        if seqs is not None:
+            self.memory = self.memory.taken(seqs)
+        self._standing = self._standing.take(rows)
+
+
 class _Search:
     """A beam search for the targets of a batch of sources.
 
@@ -113,11 +147,8 @@ class _Search:
     ) -> None:
         self.settings = settings
         self.max_lengths = max_lengths
-        self.decoder: Model[Any, Any] = parts(model).decoder
         self.ops = model.ops
-        encoded = encode(model, sources)
-        self.memory: Memory = encoded.memory
-        self.standing: Standing = start(self.decoder, encoded.states, len(sources))
+        self.voices = [_Voice(member, sources) for member in members(model)]
         self.width = 1
         # The sources that are searched for, by their number; their rows are in this order.
         self.live = list(range(len(sources)))
@@ -127,27 +158,34 @@ class _Search:
         self.written: List[List[int]] = [[] for _ in sources]
         self.coverage = numpy.zeros(len(self.memory.owners))
 
+    @property
+    def memory(self) -> Memory:
+        """RETURNS (Memory): Of the first voice; those of others have rows in the same places."""
+        return self.voices[0].memory
+
     def run(self) -> List[List[Found]]:
         """RETURNS (List[List[Found]]): Best first."""
         self._leave_out([i for i in self.live if self.max_lengths[i] > 0])
         length = 0
         while self.live:
             length += 1
-            found = step(
-                self.decoder, self.memory, self.ops.asarray1i(self.ids.tolist()), self.standing
+            ids = self.ops.asarray1i(self.ids.tolist())
+            read = [voice.read(ids) for voice in self.voices]
+            logs: Any = mean_log_probs(self.ops.xp, [each for each, _ in read])
+            weights: Any = sum(each for _, each in read) / len(read)
+            self._advance(
+                self.ops.to_numpy(logs).astype("float64"), self.ops.to_numpy(weights), length
             )
-            logs: Any = self.ops.to_numpy(log_probs(self.decoder, found, self.memory))
-            self._advance(found, logs.astype("float64"), length)
         width = self.settings.beam_width
         return [
             sorted(each.values(), key=lambda one: (-one.score, one.units))[:width]
             for each in self.finished
         ]
 
-    def _advance(self, found: Step, logs: Any, length: int) -> None:
+    def _advance(self, logs: Any, weights: Any, length: int) -> None:
         """Choose how each hypothesis goes on, and end those that are over."""
         k, n_units = self.settings.beam_width, logs.shape[1]
-        coverage = self.coverage + numpy.asarray(self.ops.to_numpy(found.weights))
+        coverage = self.coverage + weights
         totals = (logs + self.totals[:, None]).reshape(len(self.live), self.width * n_units)
         # Beside k that end there are k to go on with; one alone ends only where nothing is more
         # probable.
@@ -174,7 +212,7 @@ class _Search:
                 rows += [row for row, _, _ in kept]
                 ids += [unit for _, unit, _ in kept]
                 sums += [total for _, _, total in kept]
-        self._go_on(found, goes_on, rows, ids, sums, coverage)
+        self._go_on(goes_on, rows, ids, sums, coverage)
 
     def _finish(
         self, i: int, row: int, unit: int, total: float, length: int, coverage: Any
@@ -201,7 +239,6 @@ class _Search:
 
     def _go_on(
         self,
-        found: Step,
         places: List[int],
         rows: List[int],
         ids: List[int],
@@ -213,14 +250,16 @@ class _Search:
         starts, ends = self.memory.ends[:-1], self.memory.ends[1:]
         parts_of = [coverage[starts[row] : ends[row]] for row in rows]
         self.coverage = numpy.concatenate([numpy.zeros(0), *parts_of])
+        seqs: Any = None
         if self.width != k:
-            self.memory = self.memory.taken(numpy.repeat(places, k).astype("int64"))
+            seqs = numpy.repeat(places, k).astype("int64")
         elif len(places) < len(self.live):
             of_each = numpy.asarray(places, dtype="int64")[:, None] * k + numpy.arange(k)
-            self.memory = self.memory.taken(of_each.reshape(-1))
+            seqs = of_each.reshape(-1)
         self.width = k
         index = self.ops.xp.asarray(numpy.asarray(rows, dtype="int64"))
-        self.standing = found.standing.take(index)
+        for voice in self.voices:
+            voice.take(seqs, index)
         self.live = [self.live[place] for place in places]
         self.ids = numpy.asarray(ids, dtype="int32")
         self.totals = numpy.asarray(sums, dtype="float64")
@@ -231,8 +270,8 @@ class _Search:
         if len(kept) == len(self.live):
             return
         index = numpy.asarray(kept, dtype="int64")
-        self.memory = self.memory.taken(index)
-        self.standing = self.standing.take(self.ops.xp.asarray(index))
+        for voice in self.voices:
+            voice.take(index, self.ops.xp.asarray(index))
         self.live = kept
         self.ids, self.totals = self.ids[index], self.totals[index]
         self.written = [self.written[i] for i in kept]

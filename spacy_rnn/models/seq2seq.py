@@ -29,6 +29,8 @@ SourcesT = Sequence[Any]
 InT = Tuple[SourcesT, List[Ints1d]]
 OutT = Floats1d
 TEXT, VECTOR = "text", "vector"
+# The name of a model that is several of them.
+ENSEMBLE = "seq2seq_ensemble"
 
 
 class Parts(NamedTuple):
@@ -164,8 +166,15 @@ def _check_choices(
         raise ValueError(Errors.E002.format(cell=cell, cells=", ".join(CELLS)))
 
 
+def members(model: Model[InT, OutT]) -> List[Model[InT, OutT]]:
+    """RETURNS (List[Model]): The models that an ensemble is made of; else the model itself. They
+    have the units of the whole, and their own weights."""
+    return list(model.layers) if model.name == ENSEMBLE else [model]
+
+
 def parts(model: Model[InT, OutT]) -> Parts:
-    """RETURNS (Parts): By place, not by reference: Model.copy() does not keep references."""
+    """RETURNS (Parts): By place, not by reference: Model.copy() does not keep references. Not of an
+    ensemble, but of its members."""
     layers = list(model.layers)
     if reads_vectors(model):
         layers[2:2] = [None, None]  # type: ignore[list-item]
@@ -179,7 +188,7 @@ def reads_vectors(model: Model[InT, OutT]) -> bool:
 
 def copies(model: Model[InT, OutT]) -> bool:
     """RETURNS (bool): Whether units of the source can be taken over."""
-    return bool(parts(model).decoder.attrs["copy"])
+    return bool(parts(members(model)[0]).decoder.attrs["copy"])
 
 
 def set_vocabularies(model: Model[InT, OutT], source: Vocabulary, target: Vocabulary) -> None:
@@ -193,12 +202,13 @@ def set_n_units(model: Model[InT, OutT], n_source: Optional[int], n_target: Opti
 
     n_source, n_target (Optional[int]): None for what is about to be loaded.
     """
-    # Not set_dim, which refuses to change the dims of a layer that has weights.
-    decoder = decoder_parts(parts(model).decoder)
-    if not reads_vectors(model):
-        parts(model).embed._dims["nV"] = n_source
-    decoder.embed._dims["nV"] = n_target
-    decoder.output._dims["nO"] = n_target
+    for member in members(model):
+        # Not set_dim, which refuses to change the dims of a layer that has weights.
+        decoder = decoder_parts(parts(member).decoder)
+        if not reads_vectors(model):
+            parts(member).embed._dims["nV"] = n_source
+        decoder.embed._dims["nV"] = n_target
+        decoder.output._dims["nO"] = n_target
 
 
 def set_vector_width(model: Model[InT, OutT], width: Optional[int]) -> None:
@@ -206,27 +216,38 @@ def set_vector_width(model: Model[InT, OutT], width: Optional[int]) -> None:
 
     width (Optional[int]): None for what is about to be loaded.
     """
-    parts(model).embed._dims["nI"] = width
+    for member in members(model):
+        parts(member).embed._dims["nI"] = width
 
 
 def vector_width(model: Model[InT, OutT]) -> int:
     """RETURNS (int): How wide the vectors are that are the sources."""
-    return cast(int, parts(model).embed.get_dim("nI"))
+    return cast(int, parts(members(model)[0]).embed.get_dim("nI"))
+
+
+def has_weights(model: Model[InT, OutT]) -> bool:
+    """RETURNS (bool): Whether it has been initialized or loaded."""
+    return all(bool(parts(member).decoder.has_param("C")) for member in members(model))
 
 
 def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
     """Initialize the weights, once the vocabularies, or the width of the vectors, have been set."""
+    for member in members(model):
+        _init(member, model.attrs["counts"])
+
+
+def _init(model: Model[InT, OutT], counts: List[int]) -> None:
     embed, _, encoder, _, start, decoder = parts(model)
     embed.initialize()
     if encoder is not None:
         encoder.initialize(X=[model.ops.alloc2f(1, embed.get_dim("nO"))])
     start.initialize()
     decoder.initialize()
-    if model.attrs["counts"]:
+    if counts:
         # From their frequencies on, it is differences that are learned; else all of the decoder is
         # first driven in the one direction that makes rare units improbable, and may stay there.
-        counts: Any = model.ops.asarray(model.attrs["counts"], dtype="float32") + 0.1
-        bias = model.ops.xp.log(counts / counts.sum())
+        expected: Any = model.ops.asarray(counts, dtype="float32") + 0.1
+        bias = model.ops.xp.log(expected / expected.sum())
         decoder_parts(decoder).output.set_param("b", bias)
 
 
@@ -247,7 +268,7 @@ class Encoded(NamedTuple):
 def encode(model: Model[InT, OutT], sources: SourcesT, is_train: bool = False) -> Encoded:
     """Read sources.
 
-    model (Model): A sequence to sequence model.
+    model (Model): A sequence to sequence model, or a member of an ensemble.
     sources (Sequence): (n_units,) units of each, (n_units, 2) if the model copies; or (nI,)
         vectors.
     is_train (bool): Whether gradients will be asked for.
@@ -319,11 +340,27 @@ def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Call
 
 
 def target_losses(model: Model[InT, OutT], sources: SourcesT, targets: List[Ints1d]) -> Floats1d:
-    """RETURNS (Floats1d): (n,) What each target costs after its source, in nats."""
+    """RETURNS (Floats1d): (n,) What each target costs after its source, in nats. What an ensemble
+    finds probable is the mean of what its members do, unit by unit."""
     order, wanted = _by_length(targets)
-    encoded = encode(model, [sources[i] for i in order])
-    losses = losses_of(parts(model).decoder, encoded.memory, encoded.states, wanted)
-    return _summed(model, losses, wanted, order)
+    in_order = [sources[i] for i in order]
+    losses: List[Any] = []
+    for member in members(model):
+        encoded = encode(member, in_order)
+        losses.append(losses_of(parts(member).decoder, encoded.memory, encoded.states, wanted))
+    mean = mean_log_probs(model.ops.xp, [-each for each in losses])
+    return _summed(model, -mean, wanted, order)
+
+
+def mean_log_probs(xp: Any, logs: List[Any]) -> Any:
+    """
+    logs (List[FloatsXd]): Log-probabilities, of as many models, in nats.
+    RETURNS (FloatsXd): Of the mean of the probabilities.
+    """
+    if len(logs) == 1:
+        return logs[0]
+    highest = xp.stack(logs).max(axis=0)
+    return highest + xp.log(sum(xp.exp(each - highest) for each in logs) / len(logs))
 
 
 def learn(
@@ -341,24 +378,29 @@ def learn(
     targets (List[Ints1d]): Units of each, the end included.
     weights (Floats1d): (n,) Of each target in the sum.
     label_smoothing (float): Share of the truth that is spread over all units.
-    RETURNS (Floats1d): (n,) The losses in nats, neither weighted nor smoothed.
+    RETURNS (Floats1d): (n,) The losses in nats, neither weighted nor smoothed. Each member of an
+        ensemble learns from its own; these are their mean.
     """
     xp = model.ops.xp
     order, wanted = _by_length(targets)
-    encoded = encode(model, [sources[i] for i in order], is_train=True)
+    ordered = [sources[i] for i in order]
     in_order = xp.asarray(weights, dtype="float32")[order]
     each = [in_order[:n] for n in wanted.n_active]
-    taught = teach(
-        parts(model).decoder,
-        encoded.memory,
-        encoded.states,
-        wanted,
-        xp.concatenate([in_order[:0], *each]),
-        sampling=model.attrs["sampling"],
-        label_smoothing=label_smoothing,
-    )
-    encoded.backprop(taught.d_states)
-    return _summed(model, taught.losses, wanted, order)
+    losses: List[Any] = []
+    for member in members(model):
+        encoded = encode(member, ordered, is_train=True)
+        taught = teach(
+            parts(member).decoder,
+            encoded.memory,
+            encoded.states,
+            wanted,
+            xp.concatenate([in_order[:0], *each]),
+            sampling=member.attrs["sampling"],
+            label_smoothing=label_smoothing,
+        )
+        encoded.backprop(taught.d_states)
+        losses.append(taught.losses)
+    return _summed(model, sum(losses) / len(losses), wanted, order)
 
 
 def _by_length(targets: List[Ints1d]) -> Tuple[numpy.ndarray, Targets]:

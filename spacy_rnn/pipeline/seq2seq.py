@@ -16,8 +16,8 @@ from ..errors import Errors, number_error
 from ..layers.gradients import renew_gradients
 from ..models.search import Found, Settings, search
 from ..models.seq2seq import (
+    has_weights,
     learn,
-    parts,
     reads_vectors,
     set_n_units,
     set_vector_width,
@@ -463,7 +463,7 @@ class RNNSeq2Seq(SavedPipe):
         }
 
     def _check_weights(self) -> None:
-        if not parts(self.model).decoder.has_param("C"):
+        if not has_weights(self.model):
             raise ValueError(Errors.E073.format(name=self.name))
 
     def _model_from_bytes(self, data: bytes) -> None:

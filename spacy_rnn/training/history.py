@@ -61,6 +61,7 @@ class History:
         path (Optional[Union[str, Path]]): A file to write, such as "history.png".
         RETURNS (Figure): A figure of matplotlib, which is not known to pyplot.
         RAISES (ImportError): E008 without matplotlib.
+        RAISES (ValueError): E059 if the file cannot be written.
         """
         if find_spec("matplotlib") is None:
             raise ImportError(

@@ -464,7 +464,9 @@ def test_a_gpu_that_is_not_there_is_told(folder):
     assert result.exit_code == 0
     result = invoke("generate", folder / "words", "--gpu-id", 0)
     assert result.exit_code == 1
-    assert "GPU" in result.stderr
+    assert "E180" in result.stderr
+    assert "GPU 0" in result.stderr
+    assert invoke("generate", folder / "words", "--gpu-id", -7).exit_code == 2
 
 
 def test_a_mistake_in_the_code_is_not_hidden(folder, monkeypatch):

@@ -400,9 +400,17 @@ def test_a_picture_is_written_whole_or_not_at_all(name, written, monkeypatch, tm
         raise OSError("No space left on device")
 
     monkeypatch.setattr(figures.Figure, "savefig", break_off)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(ValueError, match=r"E059.*No space left"):
         history.draw(tmp_path / name)
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [(written, before)]
+
+
+@pytest.mark.parametrize("name", ["no/such/h.png", "h.docx"])
+def test_a_picture_that_cannot_be_written_is_told(name, tmp_path):
+    pytest.importorskip("matplotlib")
+    with pytest.raises(ValueError, match="E059"):
+        spacy_rnn.training.History(losses=[1.0]).draw(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_history_with_a_loss_that_is_not_finite_is_written_as_json():

@@ -1,0 +1,164 @@
+"""`python -m spacy rnn ensemble`: trained models that write together."""
+
+from pathlib import Path
+from typing import Any, Dict, List
+
+import numpy
+import pytest
+import spacy
+from click.testing import Result
+from spacy.cli._util import app
+from spacy.language import Language
+from spacy.training import Example
+from spacy.util import registry
+from thinc.api import fix_random_seed
+from typer.testing import CliRunner
+
+from spacy_rnn.pipeline.condition import VECTOR
+from spacy_rnn.training.optimizers import Adam
+
+PAIRS = {"ab": "BA", "abc": "CBA", "bca": "ACB", "c": "C", "aab": "BAA", "cb": "BC"}
+TEXTS = ["cab", "bbb", "acb", "x", ""]
+
+
+def train(path: Path, seed: int, pairs: Dict[str, str], **model: Any) -> None:
+    fix_random_seed(seed)
+    nlp = spacy.blank("en")
+    nlp.add_pipe("sentencizer")
+    config = {"model": {"width": 16, "embed_width": 8, **model}, "beam_width": 2}
+    nlp.add_pipe("rnn_seq2seq", name="writer", config=config)
+    examples: List[Example] = []
+    for i, (source, target) in enumerate(pairs.items()):
+        example = Example(nlp.make_doc(source), nlp.make_doc(source))
+        example.reference._.seq2seq = target
+        example.predicted.user_data[VECTOR] = numpy.eye(len(pairs), dtype="f")[i]
+        examples.append(example)
+    nlp.config["initialize"]["components"] = {"writer": {"source_min_freq": 1}}
+    nlp.initialize(lambda: examples)
+    optimizer = Adam(0.01)
+    for _ in range(20):
+        nlp.update(examples, sgd=optimizer)
+    nlp.meta["performance"] = {"seq2seq_exact": 0.5, "sents_f": 1.0}
+    nlp.to_disk(path)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pipelines: a, b and gru that go together; others, words and copier that do not; v and w that
+    write by vectors, and x by narrower ones; none."""
+    path = tmp_path_factory.mktemp("pipelines")
+    registry.cli.get_all()  # as spaCy does when its command line starts
+    train(path / "a", 1, PAIRS)
+    train(path / "b", 2, PAIRS)
+    train(path / "gru", 3, PAIRS, cell="gru", depth=2)
+    train(path / "others", 1, {**PAIRS, "d": "D"})
+    train(path / "words", 1, PAIRS, source_unit="word")
+    train(path / "copier", 1, PAIRS, copy=True)
+    train(path / "v", 1, PAIRS, source="vector")
+    train(path / "w", 2, PAIRS, source="vector")
+    train(path / "x", 2, {key: PAIRS[key] for key in list(PAIRS)[:5]}, source="vector")
+    spacy.blank("en").to_disk(path / "none")
+    return path
+
+
+def invoke(*arguments: Any) -> Result:
+    return CliRunner().invoke(app, ["rnn", "ensemble", *map(str, arguments)])
+
+
+def run(*arguments: Any) -> Language:
+    """RETURNS (Language): The pipeline that was written."""
+    result = invoke(*arguments)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return spacy.load(arguments[list(arguments).index("-o") + 1])
+
+
+def probabilities(nlp: Language, text: str) -> Dict[str, float]:
+    pipe: Any = nlp.get_pipe("writer")
+    found = pipe.alternatives(nlp.make_doc(text), n=200)
+    return {target: numpy.exp(log_prob) for target, log_prob in found}
+
+
+def test_the_models_write_together(folder: Path, tmp_path: Path) -> None:
+    nlp = run(folder / "a", folder / "gru", "-o", tmp_path / "both")
+    assert nlp.pipe_names == ["sentencizer", "writer"]
+    pipe: Any = nlp.get_pipe("writer")
+    assert pipe.search.beam_width == 2
+    assert nlp.meta["performance"] == {"sents_f": 1.0}
+    # The first unit of a target is as probable as the mean of what the models say.
+    one_unit = pipe.model.attrs["vocabulary"].units
+    assert len(one_unit) == 3
+    alone = [spacy.load(folder / name) for name in ("a", "gru")]
+    for each in (nlp, *alone):
+        each.get_pipe("writer").max_length = 1  # type: ignore[attr-defined]
+    for text in ("cab", "bbb", "a"):
+        together = probabilities(nlp, text)
+        apart = [probabilities(each, text) for each in alone]
+        for target, probability in together.items():
+            mean = sum(each[target] for each in apart) / 2
+            assert probability == pytest.approx(mean, rel=1e-5)
+
+
+def test_an_ensemble_can_be_saved_trained_and_joined_on(folder: Path, tmp_path: Path) -> None:
+    nlp = run(folder / "a", folder / "b", "-o", tmp_path / "two")
+    written = [doc._.seq2seq for doc in nlp.pipe(TEXTS)]
+    nlp.to_disk(tmp_path / "again")
+    assert [doc._.seq2seq for doc in spacy.load(tmp_path / "again").pipe(TEXTS)] == written
+    three = run(tmp_path / "two", folder / "gru", "-o", tmp_path / "three")
+    pipe: Any = three.get_pipe("writer")
+    assert len(pipe.model.layers) == 3
+    blank = run(folder / "a", folder / "b", folder / "gru", "-o", tmp_path / "flat")
+    assert [doc._.seq2seq for doc in three.pipe(TEXTS)] == [
+        doc._.seq2seq for doc in blank.pipe(TEXTS)
+    ]
+    examples = []
+    for source, target in PAIRS.items():
+        example = Example(three.make_doc(source), three.make_doc(source))
+        example.reference._.seq2seq = target
+        examples.append(example)
+    optimizer = Adam(0.01)
+    losses = [three.update(examples, sgd=optimizer)["writer"] for _ in range(60)]
+    assert losses[-1] < 0.2 * losses[0]
+    assert three.evaluate(examples)["seq2seq_exact"] == 1.0
+
+
+def test_models_that_write_by_vectors_are_joined(folder: Path, tmp_path: Path) -> None:
+    nlp = run(folder / "v", folder / "w", "-o", tmp_path / "both")
+    doc = nlp.make_doc("")
+    doc.user_data[VECTOR] = numpy.eye(len(PAIRS), dtype="f")[0]
+    pipe: Any = nlp.get_pipe("writer")
+    assert isinstance(pipe.predict([doc])[0], str)
+    result = invoke(folder / "v", folder / "x", "-o", tmp_path / "no")
+    assert "the width of their vectors (6 and 5)" in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize(
+    ("models", "message"),
+    [
+        (["a"], "E011"),
+        (["a", "others"], "E179"),
+        (["a", "words"], "E179"),
+        (["a", "copier"], "E178"),
+        (["a", "v"], "E179"),
+        (["a", "none"], "E055"),
+        (["a", "no_such"], "E054"),
+    ],
+)
+def test_models_that_cannot_be_joined_are_told(
+    folder: Path, tmp_path: Path, models: List[str], message: str
+) -> None:
+    result = invoke(*(folder / model for model in models), "-o", tmp_path / "out")
+    assert result.exit_code == 1
+    assert message in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_there_is_replaced_only_if_asked(folder: Path, tmp_path: Path) -> None:
+    models = [folder / "a", folder / "b"]
+    run(*models, "-o", tmp_path / "both")
+    result = invoke(*models, "-o", tmp_path / "both")
+    assert result.exit_code == 1
+    assert "E116" in result.output
+    run(*models, "-o", tmp_path / "both", "--force")
+    assert invoke(*models).exit_code == 2
