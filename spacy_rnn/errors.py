@@ -132,8 +132,8 @@ class Errors(metaclass=_WithCodes):
         "them. Correct the path (of `spacy train`: in [paths], or with --paths.train FILE)."
     )
     E031 = (
-        "Cannot read texts from {path}: found {found}. Expected files whose names end in .txt, "
-        ".jsonl or .spacy, or in one of these and .gz or .bz2. Rename or convert the file."
+        "Cannot read texts from {path}: found {found}. Expected files whose names end in {kinds}, "
+        "or in that and .gz or .bz2. Rename or convert the file."
     )
     E032 = (
         "Line {line} of {path} is not valid UTF-8 (byte {byte}). Save the file as UTF-8, for "
@@ -540,6 +540,10 @@ class Errors(metaclass=_WithCodes):
     E180 = (
         "Cannot compute on GPU {found}: {reason}. Leave out --gpu-id to compute on the CPU, or "
         "install CuPy and a driver, as for spaCy: https://spacy.io/usage#gpu"
+    )
+    E181 = (
+        "The model '{name}' takes sources and their targets, but was called with one {found}. To "
+        "write texts, call the component; 'spacy debug model' cannot show such a model."
     )
 
 

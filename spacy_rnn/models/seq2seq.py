@@ -329,6 +329,8 @@ def _encode_vectors(model: Model[InT, OutT], sources: SourcesT, is_train: bool) 
 def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Callable]:
     """The losses of targets. The gradient is found anew on the way back, without dropout's being
     the same: training goes by `learn`, which does both in one pass."""
+    if not isinstance(X, tuple) or len(X) != 2:
+        raise ValueError(Errors.E181.format(name=model.name, found=type(X).__name__))
     sources, targets = X
     losses = target_losses(model, sources, targets)
 

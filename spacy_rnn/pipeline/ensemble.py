@@ -3,6 +3,7 @@
 from typing import Any, Dict, List, NamedTuple, Sequence
 
 from spacy.language import Language
+from thinc.api import Config, ConfigValidationError
 
 from ..errors import Errors
 from ..models.seq2seq import (
@@ -36,9 +37,15 @@ class Trained(NamedTuple):
         return self.nlp.get_pipe(self.name)
 
     @property
+    def config(self) -> Dict[str, Any]:
+        """RETURNS (Dict[str, Any]): That of the component, without variables: another pipeline has
+        others."""
+        return dict(self.nlp.config.interpolate()["components"][self.name])
+
+    @property
     def configs(self) -> List[Dict[str, Any]]:
         """RETURNS (List[Dict[str, Any]]): Those of its models, of which an ensemble has several."""
-        config: Dict[str, Any] = self.nlp.get_pipe_config(self.name)["model"]
+        config: Dict[str, Any] = self.config["model"]
         if config["@architectures"] == ARCHITECTURE:
             return list(config["*"].values())
         return [config]
@@ -59,12 +66,13 @@ def join(trained: Sequence[Trained]) -> Language:
     pipe, nlp = first.pipe, first.nlp
     models = [model for one in trained for model in members(one.pipe.model)]
     configs = [config for one in trained for config in one.configs]
-    config = dict(nlp.get_pipe_config(first.name))
-    factory = config.pop("factory", nlp.get_pipe_meta(first.name).factory)
-    numbered = {str(i): config for i, config in enumerate(configs, start=1)}
+    whole, config = nlp.config.interpolate(), first.config
+    factory = config.pop("factory")
+    numbered = {str(i): each for i, each in enumerate(configs, start=1)}
     config["model"] = {"@architectures": ARCHITECTURE, "*": numbered}
     longest = [one.pipe.model.attrs["longest"] for one in trained]
     nlp.replace_pipe(first.name, factory, config=config)
+    _keep_readable(nlp, whole, first.name)
     model = nlp.get_pipe(first.name).model  # type: ignore[attr-defined]
     for member, source in zip(members(model), models):
         _load(member, source)
@@ -73,11 +81,30 @@ def join(trained: Sequence[Trained]) -> Language:
     model.attrs["longest"] = [max(numbers) for numbers in zip(*longest)]
     model.attrs["counts"] = list(pipe.model.attrs["counts"])
     # Those of the first one alone say nothing of all.
-    scores = nlp.meta.get("performance", {})
+    others = {f"{first.name}_loss", "speed"}
     nlp.meta["performance"] = {
-        key: value for key, value in scores.items() if not key.startswith("seq2seq_")
+        key: value
+        for key, value in nlp.meta.get("performance", {}).items()
+        if not key.startswith("seq2seq_") and key not in others
     }
     return nlp
+
+
+def _keep_readable(nlp: Language, whole: Config, name: str) -> None:
+    """Give a pipeline values in the place of variables, if some name settings of a component that
+    there are no more.
+
+    nlp (Language): The pipeline.
+    whole (Config): Its config as it was, without variables.
+    name (str): Name of the component that was made anew.
+    """
+    try:
+        nlp.config.interpolate()
+    except ConfigValidationError:
+        for other in nlp.component_names:
+            if other != name:
+                nlp.get_pipe_config(other).update(whole["components"][other])
+        nlp.config = whole
 
 
 def _load(member: Any, source: Any) -> None:

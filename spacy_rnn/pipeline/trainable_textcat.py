@@ -40,6 +40,7 @@ from ..models.textcat import Backprop
 from ..progress import bar
 from ..training.gradients import output_gradient
 from ..training.steps import StepStats, finish_update
+from ..training.unit_counts import UnitCounts
 from .cross_entropy import (
     ClassWeightsT,
     LabelCounts,
@@ -69,7 +70,7 @@ class CrossEntropyTextcat(TextCategorizer):
     """A spaCy text categorizer trained by cross-entropy.
 
     The mean over the docs of a batch is taken, so neither the loss nor the gradient depends on
-    the size of the batch.
+    the size of the batch, nor on how many parts it is learned from in.
 
     steps (StepStats): What its steps came to; see `spacy_rnn.training.steps`.
     """
@@ -81,6 +82,7 @@ class CrossEntropyTextcat(TextCategorizer):
         self, class_weights: ClassWeightsT, label_smoothing: float, adversarial_norm: float
     ) -> None:
         self.steps = StepStats()
+        self._units = UnitCounts()
         check_class_weights(self.name, class_weights)
         check_rate("label_smoothing", label_smoothing)
         if not is_number(adversarial_norm) or not 0.0 <= adversarial_norm < math.inf:
@@ -251,12 +253,16 @@ class CrossEntropyTextcat(TextCategorizer):
         with adversary.watching() if adversary else nullcontext():
             scores, backprop = self.model.begin_update([eg.predicted for eg in examples])
             loss, d_logits = self.get_loss(examples, scores)
+            # 1 for the first part of a batch, or for one as large.
+            scale = len(examples) * self._units.add(len(examples))
             if self.model.attrs.get("network_share") is None:
-                backprop(output_gradient(self.model, d_logits, scores))
+                backprop(output_gradient(self.model, d_logits * scale, scores))
             else:
-                cast(Backprop, backprop).apart(lambda part: self.get_loss(examples, part)[1])
+                cast(Backprop, backprop).apart(
+                    lambda part: self.get_loss(examples, part)[1] * scale
+                )
         if adversary is not None and adversary.has_moves:
-            self._learn_from_moved(adversary, examples)
+            self._learn_from_moved(adversary, examples, scale)
         if sgd is not None:
             self.finish_update(sgd)
         losses[self.name] += loss
@@ -277,16 +283,18 @@ class CrossEntropyTextcat(TextCategorizer):
         learning = [layer for layer in layers if not is_frozen(layer)]
         return Adversary(learning, norm) if learning else None
 
-    def _learn_from_moved(self, adversary: Adversary, examples: List[Example]) -> None:
+    def _learn_from_moved(
+        self, adversary: Adversary, examples: List[Example], scale: float
+    ) -> None:
         """Add the gradients of the same loss where it is higher. The linear model, which sees no
         embedded tokens, learns from that only if it learns from the error of the sum."""
         with adversary.moving():
             scores, backprop = self.model.begin_update([eg.predicted for eg in examples])
             if self.model.attrs.get("network_share") is None:
-                backprop(self.get_loss(examples, scores)[1])
+                backprop(self.get_loss(examples, scores)[1] * scale)
             else:
                 network = cast(Backprop, backprop)
-                network.part(0, lambda part: self.get_loss(examples, part)[1])
+                network.part(0, lambda part: self.get_loss(examples, part)[1] * scale)
 
     def finish_update(self, sgd: Optimizer) -> None:
         """Take a step with the gradients so far, unless one of them is not finite: then the step
@@ -294,6 +302,7 @@ class CrossEntropyTextcat(TextCategorizer):
 
         sgd (Optimizer): The optimizer. Those of this package clip all gradients as a whole.
         """
+        self._units.finish(self.model)
         finish_update(self.model, sgd, self.steps)
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:

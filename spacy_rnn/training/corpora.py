@@ -126,7 +126,8 @@ def read_texts(
     for file in find_files(path):
         kind = kind_of(file)
         if kind == ".spacy":
-            raise ValueError(Errors.E031.format(path=file, found="docs, where texts are needed"))
+            found = "docs, where texts are needed"
+            raise ValueError(Errors.E031.format(path=file, found=found, kinds=".txt or .jsonl"))
         with open_file(file) as data:
             if kind == ".jsonl":
                 yield from read_json_texts(data, file, text_key=text_key, label_key=label_key)

@@ -127,8 +127,13 @@ class Figures:
         return row
 
     def _of_steps(self) -> RowT:
-        taken = [stats.take() for stats in self._stats()]
-        perplexities = [stats.perplexity for stats in taken if stats.n_units]
+        of_models = [getattr(self._pipes[name], "steps", None) for name in self._models]
+        all_stats = self._stats()
+        is_model = [any(stats is one for one in of_models) for stats in all_stats]
+        taken = [stats.take() for stats in all_stats]
+        perplexities = [
+            stats.perplexity for stats, is_one in zip(taken, is_model) if is_one and stats.n_units
+        ]
         rates = [stats.learn_rate for stats in taken if stats.learn_rate is not None]
         return {
             "train_perplexity": perplexities[0] if perplexities else None,

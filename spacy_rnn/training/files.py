@@ -13,6 +13,7 @@ from ..errors import Errors
 PathT = Union[str, Path]
 
 KINDS = (".txt", ".jsonl", ".spacy")
+NAMED_KINDS = f"{', '.join(KINDS[:-1])} or {KINDS[-1]}"
 _OPENERS: Dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".bz2": bz2.open}
 _BOM = b"\xef\xbb\xbf"
 
@@ -39,13 +40,17 @@ def find_files(path: Union[PathT, Sequence[PathT]]) -> List[Path]:
 
 
 def _find(path: PathT) -> List[Path]:
+    if not isinstance(path, (str, Path)):
+        found = f"a value of type {type(path).__name__}"
+        raise ValueError(Errors.E030.format(path=path, found=found))
     if not str(path).strip():  # Path("") is the folder that one is in
         raise ValueError(Errors.E030.format(path=repr(path), found="an empty path"))
     path = Path(path)
     if path.is_dir():
         files = [file for file in _walk(path) if _kind_or_none(file)]
         if not files:
-            raise ValueError(Errors.E031.format(path=path, found="a folder without such files"))
+            found = "a folder without such files"
+            raise ValueError(Errors.E031.format(path=path, found=found, kinds=NAMED_KINDS))
         return files
     if not path.exists():
         raise ValueError(Errors.E030.format(path=path, found="nothing there"))
@@ -65,7 +70,8 @@ def kind_of(path: Path) -> str:
     """RETURNS (str): The kind of a file by its name, one of KINDS, compressed or not."""
     kind = _kind_or_none(path)
     if kind is None:
-        raise ValueError(Errors.E031.format(path=path, found=f"a file '{path.name}'"))
+        found = f"a file '{path.name}'"
+        raise ValueError(Errors.E031.format(path=path, found=found, kinds=NAMED_KINDS))
     return kind
 
 

@@ -29,7 +29,21 @@ def initialize(model: Model[Any, Any], train: Part, dev: Optional[Part], loss: L
             raise ValueError(Errors.E004.format(name=output.name, dim="nO"))
         output.set_dim("nO", nO)
     X = [train.X[i] for i in _sample(train)]
+    # Initializing the whole is what tells each layer its widths, but what has been learned stays.
+    learned = [
+        (node, name, node.get_param(name))
+        for node in model.walk()
+        for name in node.param_names
+        if node.has_param(name)
+    ]
     model.initialize(X=make_batch(model.ops, X, train.is_ragged))
+    for node, name, weights in learned:
+        made = node.get_param(name)
+        if made.shape != weights.shape:
+            advice = "Use layers whose widths fit, or new ones."
+            found = f"weights '{name}' of the shape {weights.shape} in '{node.name}'"
+            raise _misfit(found, f"ones of {made.shape}", advice)
+        node.set_param(name, weights)
 
 
 def _output_layer(node: Model[Any, Any]) -> Optional[Model[Any, Any]]:

@@ -28,6 +28,7 @@ from .sequences import (
     read_part,
     read_sequences,
     rows_of,
+    unreadable,
 )
 from .steps import StepStats, finish_update
 
@@ -125,6 +126,9 @@ def fit(
         dev = read_part(("X_dev", "Y_dev"), [] if X_dev is None else X_dev, Y_dev, criterion)
     fix_random_seed(settings.seed)
     initialize(model, train, dev, criterion)
+    if dev is not None and dev.X[0].shape[1] != train.X[0].shape[1]:
+        found = f"of width {dev.X[0].shape[1]}, where X[0] has {train.X[0].shape[1]}"
+        raise unreadable("X_dev", "X_dev[0]", found)
     for name, part in (("X", train), ("X_dev", dev)):
         if part is not None:
             check_model(model, name, part, criterion)
@@ -209,6 +213,9 @@ class _Training:
     def run(self) -> History:
         from tqdm import tqdm
 
+        forget = getattr(self.optimizer, "forget_evaluations", None)
+        if forget is not None:
+            forget()  # losses of another training that it was used for
         history, start = self.history, time.perf_counter()
         epochs = range(1, self.settings.epochs + 1)
         disable = None if self.settings.progress else True

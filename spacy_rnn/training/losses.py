@@ -35,8 +35,17 @@ class Loss:
     n_outputs: Optional[int] = None
 
     def __call__(self, guesses: Floats2d, truths: Any) -> Tuple[Floats2d, float]:
-        gradient, loss = self.function(guesses, truths)
-        return gradient, float(loss)
+        found: Any = self.function(guesses, truths)
+        try:
+            gradient, loss = found
+            return gradient, float(loss)
+        except (TypeError, ValueError) as error:
+            kinds = [type(one).__name__ for one in found] if isinstance(found, tuple) else []
+            what = f"{type(found).__name__} of {' and '.join(kinds)}" if kinds else repr(found)[:60]
+            expected = f"a function, '{self.name}', that returns a gradient and a number"
+            raise ValueError(
+                Errors.E011.format(what="loss", expected=expected, found=f"a {what}")
+            ) from error
 
 
 def resolve_loss(loss: LossT) -> Loss:

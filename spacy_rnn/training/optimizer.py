@@ -2,6 +2,7 @@
 
 import math
 import warnings
+import weakref
 from fnmatch import fnmatchcase
 from numbers import Integral, Real
 from typing import Any, Dict, Iterator, NamedTuple, Optional, Set, Tuple, cast
@@ -105,6 +106,8 @@ class WholeModelOptimizer(Optimizer):
         if not isinstance(groups, dict):
             raise self._error("groups", "null, or a table of patterns and factors", groups)
         for pattern, factor in groups.items():
+            if not isinstance(pattern, str):
+                raise self._error("groups", "patterns of names, which are strings", pattern)
             if factor not in NOT_NEGATIVE:
                 raise self._error(f"groups.{pattern}", NOT_NEGATIVE.text, factor)
         self._groups = groups
@@ -113,7 +116,8 @@ class WholeModelOptimizer(Optimizer):
         self._paths: Dict[str, None] = {}
         self._factors: Dict[KeyT, float] = {}
         self._prepared: Dict[KeyT, Prepared] = {}
-        self._source: Optional[int] = None
+        # Weakly, as the source belongs to a component.
+        self._source: Optional["weakref.ReferenceType[Any]"] = None
 
     def _error(self, what: str, expected: str, found: Any) -> ValueError:
         return ValueError(
@@ -169,16 +173,32 @@ class WholeModelOptimizer(Optimizer):
 
         loss (float): The cross-entropy on the development data, in any unit. One that is no
             number counts as infinite.
-        source (Any): Who tells it. Of several, the first one counts and the others are ignored.
+        source (Any): Who tells it. Of several, the first one that is there still counts, and the
+            others are ignored.
         """
         if source is not None:
-            self._source = id(source) if self._source is None else self._source
-            if self._source != id(source):
+            if self._source is None or self._source() is None:
+                self._source = weakref.ref(source)
+            if self._source() is not source:
                 return
         self._observe(float(loss) if math.isfinite(loss) else math.inf)
 
     def _observe(self, loss: float) -> None:
         self._annealing.observe(loss)
+
+    def forget_evaluations(self) -> None:
+        """Begin anew with losses, and with who tells them, as a new training does. Moments,
+        averages and the learn rate, also one that was annealed, stay as they are."""
+        self._source = None
+        self._annealing.forget()
+
+    def show(self, model: Model) -> None:
+        """Take note of a model, so that its parameters are known to the groups also if it has
+        nothing to learn in the first steps.
+
+        model (Model): The model.
+        """
+        self._find_factors(model)
 
     def prepare(self, model: Model, *, rate_scale: float = 1.0) -> bool:
         """Look at all gradients of a model, before `model.finish_update` is called.
@@ -189,7 +209,12 @@ class WholeModelOptimizer(Optimizer):
         RETURNS (bool): Whether to take the step.
         RAISES (ValueError): In the second step, if there is a group without any parameter.
         """
-        self._find_groups(model)
+        before = len(self._factors)
+        self._find_factors(model)
+        # By the second step all components have shown their models.
+        if self._unmatched and self.n_steps and len(self._factors) == before:
+            patterns, paths = sorted(self._unmatched), ", ".join(self._paths)
+            raise ValueError(Errors.E041.format(patterns=patterns, paths=paths))
         found = [
             (parameter.key, gradient)
             for parameter, gradient in gradients(model)
@@ -228,9 +253,8 @@ class WholeModelOptimizer(Optimizer):
             return None
         return Prepared(scale, 1.0)
 
-    def _find_groups(self, model: Model) -> None:
+    def _find_factors(self, model: Model) -> None:
         """Find the factors of those parameters that were not seen before."""
-        before = len(self._factors)
         for parameter in parameters(model):
             if parameter.key in self._factors:
                 continue
@@ -241,10 +265,6 @@ class WholeModelOptimizer(Optimizer):
                     factor = float(value)
                     self._unmatched.discard(pattern)
             self._factors[parameter.key] = factor
-        # By the second step all components have shown their models.
-        if self._unmatched and self.n_steps and len(self._factors) == before:
-            patterns, paths = sorted(self._unmatched), ", ".join(self._paths)
-            raise ValueError(Errors.E041.format(patterns=patterns, paths=paths))
 
     def __call__(
         self, key: KeyT, weights: Any, gradient: Any, *, lr_scale: float = 1.0

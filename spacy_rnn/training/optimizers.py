@@ -90,6 +90,10 @@ class NTASGDOptimizer(WholeModelOptimizer):
         """Whether averaging has begun."""
         return self.averages is not None
 
+    def forget_evaluations(self) -> None:
+        super().forget_evaluations()
+        self._trigger.forget()
+
     def _observe(self, loss: float) -> None:
         if self._trigger.observe(loss):
             self.averages = {}

@@ -51,8 +51,8 @@ def PairCorpus(
         n_examples = 0
         for file in find_files(path):
             if kind_of(file) != ".jsonl":
-                found = f"a file '{file.name}', where pairs are needed, in .jsonl"
-                raise ValueError(Errors.E031.format(path=file, found=found))
+                found = f"a file '{file.name}', where pairs are needed"
+                raise ValueError(Errors.E031.format(path=file, found=found, kinds=".jsonl"))
             with open_file(file) as data:
                 for record, where in read_records(data, file):
                     text = _text_of(record, text_key, where, vector_key is not None)

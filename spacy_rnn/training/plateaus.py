@@ -18,6 +18,12 @@ class Annealing:
         self._best = math.inf
         self._n_worse = 0
 
+    def forget(self) -> None:
+        """Begin anew with losses, as those of another training are not to be compared with. The
+        rate stays as low as it is."""
+        self._best = math.inf
+        self._n_worse = 0
+
     def observe(self, loss: float) -> None:
         """loss (float): That of the next evaluation."""
         if loss < self._best:
@@ -42,6 +48,10 @@ class NonMonotonic:
         self.n = n
         self.is_over = False
         self._losses: List[float] = []
+
+    def forget(self) -> None:
+        """Begin anew with losses. What is over stays so."""
+        self._losses = []
 
     def observe(self, loss: float) -> bool:
         """loss (float): That of the next evaluation.

@@ -98,28 +98,28 @@ def read_sequences(name: str, X: SequencesT) -> List[Floats2d]:
         X = _cut(X)
     shape = getattr(X, "shape", None)
     if isinstance(X, (str, bytes)) or not hasattr(X, "__len__") or not hasattr(X, "__getitem__"):
-        raise _unreadable(name, name, f"an object of the type {type(X).__name__}")
+        raise unreadable(name, name, f"an object of the type {type(X).__name__}")
     if shape is not None and len(shape) != 3:
         advice = (
             f"One series by itself is a list of one array: [{name}]." if len(shape) == 2 else ""
         )
-        raise _unreadable(name, name, f"an array of the shape {shape}", advice)
+        raise unreadable(name, name, f"an array of the shape {shape}", advice)
     sequences: List[Floats2d] = []
     for i, given in enumerate(X):
         where = f"{name}[{i}]"
         x = _array(given)
         if x is None:
-            raise _unreadable(name, where, UNEQUAL)
+            raise unreadable(name, where, UNEQUAL)
         if x.dtype.kind not in "fiub":
-            raise _unreadable(name, where, f"of the type {x.dtype}")
+            raise unreadable(name, where, f"of the type {x.dtype}")
         if x.ndim != 2:
             advice = (
                 "A series x of single numbers becomes one by x[:, None]." if x.ndim == 1 else ""
             )
-            raise _unreadable(name, where, f"an array of the shape {x.shape}", advice)
+            raise unreadable(name, where, f"an array of the shape {x.shape}", advice)
         if sequences and x.shape[1] != sequences[0].shape[1]:
             found = f"of width {x.shape[1]}, where {name}[0] has {sequences[0].shape[1]}"
-            raise _unreadable(name, where, found)
+            raise unreadable(name, where, found)
         single = _single(x)
         _check_finite(name, i, x, single)
         sequences.append(single)
@@ -137,7 +137,8 @@ def _cut(X: Ragged) -> List[Floats2d]:
     return [cast(Floats2d, X.dataXd[a:b]) for a, b in pairwise(ends.tolist())]
 
 
-def _unreadable(name: str, where: str, found: str, advice: str = "") -> ValueError:
+def unreadable(name: str, where: str, found: str, advice: str = "") -> ValueError:
+    """RETURNS (ValueError): E160."""
     message = Errors.E160.format(name=name, where=where, found=found, advice=advice)
     return ValueError(message.rstrip())
 

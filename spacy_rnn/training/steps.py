@@ -99,7 +99,11 @@ def finish_update(
     drop_gradients(model)
     found = list(gradients(model))
     if not found and not any(node.shims for node in model.walk()):
+        show = getattr(sgd, "show", None)
+        if show is not None:
+            show(model)
         return False
+    rate = getattr(sgd, "learn_rate", None)
     prepare = getattr(sgd, "prepare", None)
     if prepare is not None:
         is_finite = prepare(model, rate_scale=rate_scale)
@@ -119,6 +123,7 @@ def finish_update(
     model.finish_update(sgd)  # type: ignore[arg-type]
     stats.n_steps += 1
     stats.max_norm = max(stats.max_norm, norm)
-    rate = getattr(sgd, "learn_rate", None)
+    if prepare is not None:
+        rate = sgd.learn_rate  # type: ignore[attr-defined]  # as far as it is warmed up by now
     stats.learn_rate = None if rate is None else float(rate)
     return True

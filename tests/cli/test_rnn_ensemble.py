@@ -11,9 +11,10 @@ from spacy.cli._util import app
 from spacy.language import Language
 from spacy.training import Example
 from spacy.util import registry
-from thinc.api import fix_random_seed
+from thinc.api import Config, fix_random_seed
 from typer.testing import CliRunner
 
+from spacy_rnn.models.seq2seq import parts
 from spacy_rnn.pipeline.condition import VECTOR
 from spacy_rnn.training.optimizers import Adam
 
@@ -162,3 +163,60 @@ def test_what_is_there_is_replaced_only_if_asked(folder: Path, tmp_path: Path) -
     assert "E116" in result.output
     run(*models, "-o", tmp_path / "both", "--force")
     assert invoke(*models).exit_code == 2
+
+
+CONFIG = """
+[vars]
+beam = 3
+
+[nlp]
+lang = "en"
+pipeline = ["a","b"]
+
+[components]
+
+[components.a]
+factory = "rnn_seq2seq"
+beam_width = ${vars.beam}
+
+[components.a.model]
+@architectures = "spacy-rnn.Seq2Seq.v1"
+width = WIDTH
+embed_width = 8
+
+[components.b]
+factory = "rnn_seq2seq"
+
+[components.b.model]
+@architectures = "spacy-rnn.Seq2Seq.v1"
+width = ${components.a.model.width}
+embed_width = 8
+"""
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_configs_with_variables_are_joined(force: bool, tmp_path: Path) -> None:
+    """Each with its own values, also where another component's stand in the one that is made
+    anew."""
+    for name, width in (("one", 8), ("two", 12)):
+        config = Config().from_str(CONFIG.replace("WIDTH", str(width)), interpolate=False)
+        nlp = spacy.util.load_model_from_config(config, auto_fill=True)
+        examples = []
+        for source, target in PAIRS.items():
+            examples.append(Example(nlp.make_doc(source), nlp.make_doc(source)))
+            examples[-1].reference._.seq2seq = target
+        nlp.initialize(lambda found=examples: found)
+        nlp.meta["performance"] = {"a_loss": 1.0, "b_loss": 2.0, "speed": 3.0}
+        nlp.to_disk(tmp_path / name)
+    output = tmp_path / ("one" if force else "both")
+    options = ["--force"] if force else []
+    nlp = run(tmp_path / "one", tmp_path / "two", "-c", "a", "-o", output, *options)
+    a: Any = nlp.get_pipe("a")
+    widths = [member.get_dim("nO") for member in (parts(m).decoder for m in a.model.layers)]
+    assert widths == [8, 12]
+    assert a.search.beam_width == 3
+    assert nlp.meta["performance"] == {"b_loss": 2.0}
+    b: Any = nlp.get_pipe("b")
+    assert parts(b.model).decoder.get_dim("nO") == 8
+    assert isinstance(nlp("cab")._.seq2seq, str)
+    nlp.config.interpolate()

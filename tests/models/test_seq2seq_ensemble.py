@@ -4,6 +4,7 @@ from typing import Any, List
 
 import numpy
 import pytest
+import spacy
 from numpy.testing import assert_allclose
 from thinc.api import Linear, Model, fix_random_seed
 
@@ -130,6 +131,12 @@ def test_members_begin_with_weights_of_their_own_and_are_saved(source: str) -> N
     sources: Any = [numpy.ones(3, "f")] if source == "vector" else [numpy.asarray([2], "int32")]
     losses = [target_losses(model, sources, [TARGETS[0][:1] * 0]) for model in (ensemble, again)]
     assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize("make_model", [make, make_ensemble])
+def test_a_model_that_is_called_with_docs_says_what_it_takes(make_model: Any) -> None:
+    with pytest.raises(ValueError, match=r"E181.*one list"):
+        make_model().predict([spacy.blank("en")("some text")])
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,35 @@ def make(factory: str = "rnn_textcat", **settings: Any) -> Any:
     return nlp, pipe, optimizer
 
 
+@pytest.mark.parametrize(
+    "settings", [{"adversarial_norm": 0.0}, {"adversarial_norm": 2.0}], ids=str
+)
+@pytest.mark.parametrize("share", [None, 0.3])
+@pytest.mark.parametrize("factory", FACTORIES)
+def test_a_batch_in_parts_teaches_what_it_does_as_a_whole(
+    factory: str, share: Any, settings: Dict[str, float]
+) -> None:
+    """As `accumulate_gradient` has it, also if the parts are not equally large."""
+    nlp, pipe, _ = make(factory, model={"network_share": share}, **settings)
+    data = [example for example in examples(nlp) if len(example.predicted)]
+    seen: Dict[Any, Any] = {}
+
+    def keep(key: Any, weights: Any, gradient: Any) -> Any:
+        seen.setdefault(key, []).append(gradient.copy())
+        gradient.fill(0.0)
+        return weights, gradient
+
+    for parts in ((data[:1], data[1:]), (data,)):
+        for part in parts:
+            pipe.update(part)
+        pipe.finish_update(keep)
+    assert len(seen) > 3
+    # How far embedded tokens are moved depends on how large they are in the batch.
+    tolerance = 5e-3 if settings["adversarial_norm"] else 1e-6
+    for parted, whole in seen.values():
+        assert_allclose(parted, whole, atol=tolerance)
+
+
 def make_over(embed: Dict[str, Any], encode: Dict[str, Any]) -> Any:
     fix_random_seed(0)
     nlp = spacy.blank("en")

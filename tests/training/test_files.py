@@ -57,6 +57,12 @@ def test_what_is_missing_or_of_another_kind_is_refused_by_its_path(tmp_path, nam
         find_files(path)
 
 
+@pytest.mark.parametrize("path", [[1], [None, "a.txt"], [["a.txt"]]])
+def test_what_is_no_path_is_refused(path):
+    with pytest.raises(ValueError, match=r"E030.*a value of type (int|NoneType|list)"):
+        find_files(path)
+
+
 @pytest.mark.parametrize("path", ["", " ", ["", "a.txt"]])
 def test_an_empty_path_is_not_the_folder_that_one_is_in(path, tmp_path, monkeypatch):
     touch(tmp_path / "a.txt")

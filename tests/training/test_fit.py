@@ -203,6 +203,44 @@ def test_a_trained_model_is_trained_further(data):
     assert second.losses[0] < first.losses[0] - 0.1
 
 
+@pytest.mark.parametrize("is_frozen", [False, True])
+def test_what_has_been_learned_stays_under_a_new_head(is_frozen, data, rng):
+    X, Y, _ = data
+    encoder = RNNEncoder("gru", 8, 1, bidirectional=False)
+    series = [x[:, :1] for x in X]
+    fit(forecaster(encoder, 1), X, series, loss="quantile", settings=QUICK)
+    learned = weights(encoder)
+    if is_frozen:
+        freeze(encoder)
+    model = classifier(encoder, 2)
+    fit(model, X, Y, optimizer=Adam(0.0), settings=QUICK)
+    assert same(weights(encoder), learned)
+    fit(classifier(encoder, 2), X, Y, settings=QUICK)
+    assert same(weights(encoder), learned) == is_frozen
+
+
+def test_an_optimizer_is_told_the_losses_of_each_training(data):
+    X, Y, _ = data
+    parts = dict(X_dev=X[60:], Y_dev=rng_labels(len(X) - 60))
+    optimizer = Adam(0.02, anneal=0.5)
+    rates = [optimizer.learn_rate]
+    for _ in range(2):
+        settings = Settings(epochs=8, patience=None)
+        fit(classifier(GRU(4)), X[:60], Y[:60], optimizer=optimizer, settings=settings, **parts)
+        rates.append(optimizer.learn_rate)
+    assert rates[0] > rates[1] > rates[2]
+    # Those of another training are not compared with.
+    for loss in (1.0, 2.0):
+        optimizer.forget_evaluations()
+        optimizer.observe(loss)
+    assert optimizer.learn_rate == rates[2]
+
+
+def rng_labels(n):
+    """RETURNS (Ints1d): Labels that have nothing to do with anything."""
+    return numpy.random.RandomState(3).randint(0, 2, n)
+
+
 def test_weights_are_averaged_if_the_optimizer_does_so(data):
     X, Y, _ = data
     parts = dict(X_dev=X[60:], Y_dev=Y[60:])

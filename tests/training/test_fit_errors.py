@@ -184,3 +184,37 @@ def test_what_is_no_optimizer_and_what_are_no_settings(options):
     name, value = next(iter(options.items()))
     with pytest.raises(ValueError, match=f"E011.*{name} must be.*got {value!r}"):
         fit(classifier(GRU(3)), X, Y, **options)
+
+
+def test_a_dev_part_of_another_width():
+    wider = [numpy.ones((n, 3), "f") for n in (3, 2)]
+    match = r"E160.*X_dev\[0\] is of width 3, where X\[0\] has 2"
+    assert_refused(match, X_dev=wider, Y_dev=Y[:2])
+    flat = chain(list2ragged(), pool(["mean"]), Softmax(nO=2))
+    assert_refused(match, model=flat, X_dev=wider, Y_dev=Y[:2])
+
+
+@pytest.mark.parametrize(
+    ("found", "match"),
+    [
+        (lambda guesses, truths: guesses, "E011.*loss"),
+        (lambda guesses, truths: (guesses, guesses), "E011.*tuple of ndarray and ndarray"),
+        (lambda guesses, truths: None, "E011.*None"),
+        (lambda guesses, truths: (guesses, "much"), "E011.*ndarray and str"),
+    ],
+)
+def test_a_loss_that_returns_no_gradient_and_number(found, match):
+    values = numpy.ones((3, 1), "f")
+    assert_refused(
+        match, Y=values, model=chain(list2ragged(), pool(["mean"]), Linear()), loss=found
+    )
+
+
+def test_weights_that_do_not_fit_the_data_are_not_thrown_away():
+    layer = Linear(nO=1, nI=3)
+    layer.initialize()
+    before = layer.get_param("W").copy()
+    model = chain(list2ragged(), pool(["mean"]), layer, Softmax(nO=2))
+    with pytest.raises(ValueError):
+        fit(model, X, Y, settings=Settings(epochs=1))
+    numpy.testing.assert_array_equal(layer.get_param("W"), before)

@@ -42,6 +42,11 @@ def make_plain_stand_in(nlp, name):
     return pipe
 
 
+@Language.factory("counts")
+def make_counting_stand_in(nlp, name):
+    return StandIn(name)
+
+
 @pytest.fixture
 def clock(monkeypatch):
     """A list of one number: the seconds that have passed."""
@@ -236,3 +241,27 @@ def test_there_is_no_bar_where_nobody_looks():
 )
 def test_figures_are_written_in_a_readable_form(value, form, shown):
     assert show(value, form) == shown
+
+
+def test_the_perplexity_is_that_of_the_language_model(clock, tmp_path):
+    """Whatever else counts its losses, and in whatever order they stand."""
+    for order in (("stand_in_for_lm", "counts"), ("counts", "stand_in_for_lm")):
+        nlp = make_nlp(*order)
+        path = tmp_path / f"{order[0]}.jsonl"
+        log_step, finalize = ConsoleLogger(output_file=path)(nlp, io.StringIO(), io.StringIO())
+        nlp.get_pipe("lm").steps.add_loss(bits=100.0, n_units=10)
+        nlp.get_pipe("ts").steps.add_loss(bits=10.0, n_units=10)
+        log_step(info(0, 100, losses={}))
+        finalize()
+        assert json.loads(path.read_text())["train_perplexity"] == pytest.approx(1024.0)
+
+
+def test_without_a_language_model_there_is_no_perplexity(clock, tmp_path):
+    nlp = make_nlp("counts")
+    log_step, finalize = ConsoleLogger(output_file=tmp_path / "a")(
+        nlp, io.StringIO(), io.StringIO()
+    )
+    nlp.get_pipe("ts").steps.add_loss(bits=10.0, n_units=10)
+    log_step(info(0, 100, losses={}, other_scores={}))
+    finalize()
+    assert json.loads((tmp_path / "a").read_text())["train_perplexity"] is None

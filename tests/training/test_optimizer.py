@@ -143,11 +143,39 @@ def test_a_loss_that_is_no_number_is_worse_than_any(loss):
 
 def test_of_several_components_the_first_to_tell_its_loss_counts():
     sgd = plain(0.1, anneal=0.5)
-    one, other = object(), object()
+    one, other = StepStats(), StepStats()
     for loss in (2.0, 1.0):
         sgd.observe(loss, source=one)
         sgd.observe(loss + 1.0, source=other)
     assert sgd.learn_rate == pytest.approx(0.1)
+
+
+def test_the_next_component_counts_when_the_first_is_gone():
+    sgd = plain(0.1, anneal=0.5)
+    one, other = StepStats(), StepStats()
+    sgd.observe(1.0, source=one)
+    sgd.observe(2.0, source=other)
+    assert sgd.learn_rate == pytest.approx(0.1)
+    del one
+    sgd.observe(2.0, source=other)
+    assert sgd.learn_rate == pytest.approx(0.05)
+
+
+def test_a_group_may_be_of_a_model_that_learns_later():
+    first, later = make_model(), make_model()
+    later.layers[0].name = "later"
+    sgd = plain(0.1, groups={"later*": 0.5})
+    for has_gradients in (False, False, True):
+        set_gradients(first)
+        assert finish_update(first, sgd, StepStats())
+        if has_gradients:
+            set_gradients(later)
+        assert finish_update(later, sgd, StepStats()) == has_gradients
+
+
+def test_groups_are_told_by_strings():
+    with pytest.raises(ValueError, match=r"E040.*groups.*strings.*found 1|E040.*groups.*1"):
+        plain(0.1, groups={1: 0.5})
 
 
 def test_the_rate_that_is_set_is_the_rate_that_is_read():

@@ -82,7 +82,7 @@ def test_missing_and_empty_files_are_errors(tmp_path: Path) -> None:
         (None, "E030"),
         (tmp_path / "none.jsonl", "E030"),
         (write(tmp_path / "empty.jsonl"), "E037"),
-        (write(tmp_path / "texts.txt", "abc"), "E031.*jsonl"),
+        (write(tmp_path / "texts.txt", "abc"), "E031.*names end in .jsonl, or"),
     ):
         with pytest.raises(ValueError, match=message):
             read(path)

@@ -73,6 +73,7 @@ def test_a_step_may_have_a_rate_of_its_own(name):
         set_gradients(model)
         finish_update(model, makes[name](), stats, rate_scale=rate_scale)
         moved.append(before - model.layers[0].get_param("W"))
+        assert stats.learn_rate == pytest.approx(0.1)
     numpy.testing.assert_allclose(moved[1], 0.5 * moved[0], rtol=1e-4, atol=1e-6)
 
 
