@@ -545,6 +545,11 @@ class Errors(metaclass=_WithCodes):
         "The model '{name}' takes sources and their targets, but was called with one {found}. To "
         "write texts, call the component; 'spacy debug model' cannot show such a model."
     )
+    E182 = (
+        "The state of '{name}' can't be carried on: a LanguageModelTok2Vec reads whole texts, each "
+        "from its beginning. Call the model with whole docs instead, model.predict(docs), or run "
+        "the language model's own component."
+    )
 
 
 def not_writable(

@@ -7,7 +7,7 @@ from thinc.types import Floats2d, Ragged
 
 from ..errors import number_error
 from .freezing import constant, is_constant
-from .packing import reversal_index
+from .packing import check_lengths, reversal_index
 from .recurrent import can_share_loop, run_layers
 
 InT = Ragged
@@ -48,7 +48,9 @@ def forward(model: Model[InT, OutT], Xr: InT, is_train: bool) -> Tuple[OutT, Cal
     xp = model.ops.xp
     # The rows, with their width if there are none.
     X = Xr.dataXd if Xr.dataXd.size else xp.zeros((0, model.get_dim("nI")), dtype=Xr.data.dtype)
-    turn = xp.asarray(reversal_index(model.ops.to_numpy(Xr.lengths)))
+    lengths = model.ops.to_numpy(Xr.lengths)
+    check_lengths(len(X), lengths)
+    turn = xp.asarray(reversal_index(lengths))
     both = [constant(Ragged(rows, Xr.lengths), is_constant(Xr)) for rows in (X, X[turn])]
     Y_fw, backprop_fw = layer_fw(both[0], is_train)
     Y_bw, backprop_bw = layer_bw(both[1], is_train)

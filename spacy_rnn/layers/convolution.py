@@ -12,7 +12,7 @@ from .dropout import dropout_mask
 from .engines.workspace import recycler
 from .freezing import constant, is_constant, is_frozen, no_gradient
 from .ops import without_blis
-from .packing import IntsT
+from .packing import IntsT, check_lengths
 from .state import Carry, current_carry
 from .threads import one_blas_thread
 
@@ -146,9 +146,9 @@ class Window:
 def _convolve(model: Model[InT, OutT], Xr: InT, is_train: bool) -> Tuple[OutT, Callable]:
     ops, xp = model.ops, model.ops.xp
     X = _rows(model, Xr)
-    window = Window(xp, ops.to_numpy(Xr.lengths), model.attrs["n_before"], model.attrs["n_after"])
-    if window.n_rows != len(X):
-        raise ValueError(Errors.E005.format(rows=len(X), total=window.n_rows))
+    lengths = ops.to_numpy(Xr.lengths)
+    check_lengths(len(X), lengths)
+    window = Window(xp, lengths, model.attrs["n_before"], model.attrs["n_after"])
     mix = without_blis(model.layers[0])
     costs_nothing = is_constant(Xr) and is_frozen(model)
     rate = model.attrs["dropout_rate"] or 0.0 if is_train else 0.0
@@ -195,6 +195,7 @@ def _convolve_carried(
     """Go on within sequences: each has in front the rows that it was left with, or zeros."""
     ops, xp, n_before = model.ops, model.ops.xp, model.attrs["n_before"]
     X, lengths = _rows(model, Xr), ops.to_numpy(Xr.lengths).astype("int64")
+    check_lengths(len(X), lengths)
     n_seqs, nI = len(lengths), X.shape[1]
     given = carry.initial.get(model.id)
     before = _given_rows(model, given, n_seqs, X)

@@ -6,6 +6,8 @@ import numpy
 from thinc.api import Model, Ops
 from thinc.types import FloatsXd
 
+from .configured import Rate
+
 InT = FloatsXd
 
 
@@ -15,13 +17,14 @@ def configured_dropout(name: str, rate: float) -> Model[InT, InT]:
     spaCy sets one rate, `[training] dropout`, on every node of a model before each update. The
     rates of recurrent and weight dropout differ from it on purpose, so here a dropout rate of
     0 means "off", and any other "as configured". `attrs["rate"]` is the configured rate, which
-    `set_dropout_rate(model, 0.2, attrs=["rate"])` changes.
+    `set_dropout_rate(model, 0.2, attrs=["rate"])` changes. Weights that are loaded leave it as it
+    was configured.
 
     name (str): Name of the node.
     rate (float): Share of the values that are set to zero; the others are scaled up.
     RETURNS (Model[FloatsXd, FloatsXd]): The layer.
     """
-    return Model(name, forward, attrs={"dropout_rate": rate, "rate": rate})
+    return Model(name, forward, attrs={"dropout_rate": rate, "rate": Rate(rate)})
 
 
 def forward(model: Model[InT, InT], X: InT, is_train: bool) -> Tuple[InT, Callable]:

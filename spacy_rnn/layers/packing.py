@@ -11,6 +11,8 @@ from typing import Any, Iterator, List, Tuple
 import numpy
 from numpy.typing import NDArray
 
+from ..errors import Errors, number_error
+
 IntsT = NDArray[numpy.int64]
 
 
@@ -184,6 +186,20 @@ class Stretch:
             steps = self.packing.lengths[seqs] - 1 - steps
         steps = steps[:, None] + numpy.arange(1 - window, 1)
         return self.packing.sources(self.packing.rank[seqs][:, None], steps, reverse, window)
+
+
+def check_lengths(n_rows: int, lengths: Any) -> None:
+    """Raise an error unless sequences are made of as many rows as there are.
+
+    n_rows (int): How many there are.
+    lengths (Ints1d): (n_seqs,) Rows of each sequence.
+    RAISES (ValueError): E005 for another number, E011 for lengths that are negative.
+    """
+    total = int(lengths.sum())
+    if total != n_rows:
+        raise ValueError(Errors.E005.format(rows=n_rows, total=total))
+    if len(lengths) and int(lengths.min()) < 0:
+        raise number_error("lengths", "numbers that are not negative", int(lengths.min()))
 
 
 def reversal_index(lengths: Any) -> IntsT:

@@ -6,6 +6,7 @@ from thinc.api import Model, Ops
 from thinc.types import Floats1d, Floats2d, Ints1d, Ragged
 
 from ..errors import Errors, number_error
+from .packing import check_lengths
 
 InT = Ragged
 OutT = Floats2d
@@ -30,7 +31,8 @@ def pool(
     reverse_from (Optional[int]): First column that was read from the end, or None.
     RETURNS (Model[Ragged, Floats2d]): (n_tokens, nI) -> (n_seqs, len(pooling) * nI).
         Parameter Q (nI,), the vector of the attention, if that is used.
-    RAISES (ValueError): For an unknown way of pooling, or none.
+    RAISES (ValueError): For an unknown way of pooling, or none. When it is called: E003 and E005
+        for rows of another width or number, E011 for negative lengths.
     """
     expected = ", ".join(_POOLINGS)
     if not isinstance(pooling, (list, tuple)) or not pooling:
@@ -53,6 +55,9 @@ def forward(model: Model[InT, OutT], Xr: InT, is_train: bool) -> Tuple[OutT, Cal
     lengths = ops.to_numpy(Xr.lengths)
     present = ops.xp.asarray(lengths.nonzero()[0])
     rows = cast(Floats2d, Xr.dataXd if Xr.dataXd.size else ops.alloc2f(0, nI))
+    check_lengths(len(rows), lengths)
+    if rows.ndim != 2 or rows.shape[1] != nI:
+        raise ValueError(Errors.E003.format(name=model.name, expected=nI, found=rows.shape[-1]))
     hows = model.attrs["pooling"]
     Y = ops.xp.zeros((len(lengths), nI * len(hows)), dtype=rows.dtype)
     # What pools need not know of sequences without rows.

@@ -8,6 +8,7 @@ from thinc.types import Floats2d, Ragged
 
 from ..checks import check_rate
 from ..errors import Errors, number_error
+from .configured import Choice
 from .dropout import configured_dropout, dropout_mask, is_active
 from .engines import get_engine
 from .engines.base import (
@@ -26,7 +27,7 @@ from .engines.base import (
 from .engines.summing import current_sums
 from .freezing import constant, is_constant, is_frozen, no_gradient
 from .initializers import InitT
-from .packing import Packing
+from .packing import Packing, check_lengths
 from .ragged import SharedRows
 from .state import current_carry
 from .threads import one_blas_thread
@@ -81,7 +82,7 @@ def recurrent_layer(
         init=init,
         dims={"nO": nO, "nI": nI},
         params=dict.fromkeys([*cell.params, *initial]),
-        attrs={"recurrence": cell.name, "window": window, "dropout_rate": dropout},
+        attrs={"recurrence": Choice(cell.name), "window": window, "dropout_rate": dropout},
         # By place, not by reference: Model.copy() does not keep references.
         layers=[]
         if cell.is_scan
@@ -156,11 +157,8 @@ def run_layers(
     ops = layers[0].ops
     X = check_rows(layers[0], Xr)
     lengths = ops.to_numpy(Xr.lengths)
+    check_lengths(len(X), lengths)
     packing = Packing(lengths)
-    if packing.n_rows != X.shape[0]:
-        raise ValueError(Errors.E005.format(rows=X.shape[0], total=packing.n_rows))
-    if packing.n_seqs and packing.sorted_lengths[-1] < 0:
-        raise number_error("lengths", "numbers that are not negative", int(lengths.min()))
     jobs = [_Job(layer, packing.n_seqs, turn, is_train) for layer, turn in zip(layers, reverse)]
     directions = [job.direction for job in jobs]
     cell = CELLS[layers[0].attrs["recurrence"]]

@@ -113,7 +113,11 @@ def run(
     is_train (bool): Whether dropout is on and the callback may be used.
     RETURNS (Tuple[OutT, StatesT, Backprop]): The output, the state after the last step of each
         sequence, and the callback for the gradients.
+    RAISES (ValueError): E182 for a model that reads whole texts only.
     """
+    for node in model.walk():
+        if node.attrs.get("reads_whole"):
+            raise ValueError(Errors.E182.format(name=node.name))
     layers = carrying_layers(model)
     carry = Carry()
     if state is not None:

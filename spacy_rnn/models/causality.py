@@ -92,7 +92,9 @@ def _words(vocab: Vocab, tok2vec: Model[Any, Any]) -> List[str]:
         # In front of a word of subwords there may be a space.
         texts = (unit.strip() for unit in vocabulary_of(reader).units)
         units += islice((text for text in texts if text), N_WORDS)
-    known = [vocab.strings[key] for key in islice(vocab.vectors.keys(), 4) if key in vocab.strings]
+    # A table of the user's own need not have keys.
+    keys = islice(getattr(vocab.vectors, "keys", tuple)(), 4)
+    known = [vocab.strings[key] for key in keys if key in vocab.strings]
     return list(dict.fromkeys([*units, *(word for word in known if word), *WORDS]))
 
 

@@ -4,15 +4,16 @@ from typing import Any, Dict, List, Optional, Union
 
 from spacy.ml.featureextractor import FeatureExtractor
 from spacy.tokens import Doc
-from thinc.api import Dropout, Model, chain
+from thinc.api import Dropout, Model
 from thinc.types import Floats2d
 
 from ..errors import Errors, number_error
+from ..layers.configured import Rate
 from .characters import characters
 from .embed import hash_tables, mixer
 from .static_vectors import project_vectors
 from .type_embedding import type_embedding
-from .word_dropout import word_dropout as hide_words
+from .word_dropout import word_columns
 
 # What of a token may be read.
 ATTRS = ("ORTH", "NORM", "LOWER")
@@ -67,6 +68,7 @@ def CharEmbed(
     if attr not in ATTRS:
         raise ValueError(Errors.E009.format(what="attr", found=attr, expected=", ".join(ATTRS)))
     attrs, rows = list(attrs or []), list(rows or [])
+    columns = word_columns(word_dropout, attrs)
     parts: Dict[str, Model[Any, Any]] = {
         # The string that is read comes last.
         "extract": FeatureExtractor([*attrs, attr]),
@@ -81,11 +83,15 @@ def CharEmbed(
     }
     if attrs or rows:
         parts["tables"] = hash_tables(width, attrs, rows)
-    if word_dropout:
-        parts["tables"] = chain(hide_words(word_dropout, attrs), parts["tables"])
     if include_static_vectors:
         parts["vectors"] = project_vectors(width)
     nI = width * (len(attrs) + include_static_vectors) + hidden_width
     parts["mix"] = mixer(width, nI)
     parts["dropout"] = Dropout(0.0)
-    return type_embedding("char_embed", width, parts)
+    model = type_embedding("char_embed", width, parts)
+    # No layer of its own: weights that were trained at one rate can be trained further at another.
+    # As that of recurrent dropout, the rate stays when the dropout rate is set, except that 0 turns
+    # it off.
+    model.attrs.update({"dropout_rate": word_dropout, "rate": Rate(word_dropout)})
+    model.attrs["word_columns"] = columns
+    return model

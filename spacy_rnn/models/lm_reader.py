@@ -54,6 +54,8 @@ def lm_reader(language_model: Model[InT, Any], frozen: bool) -> Model[InT, OutT]
             "backward": is_backward(language_model),
             "always_frozen": frozen,
             "has_language_model": False,
+            # Each text begins with the end symbol, so that pieces of it are not read as one.
+            "reads_whole": True,
         },
     )
 

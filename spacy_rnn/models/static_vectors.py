@@ -1,6 +1,6 @@
 """The word vectors of the vocab, by a projection that is trained."""
 
-from typing import Any, Callable, List, Optional, Tuple, cast
+from typing import Any, Callable, Dict, List, Optional, Tuple, cast
 
 import numpy
 from spacy.tokens import Doc
@@ -62,14 +62,33 @@ def vector_keys_of(docs: List[Doc]) -> numpy.ndarray:
     return cast(numpy.ndarray, numpy.concatenate([doc.to_array(attr) for doc in docs]))
 
 
+def _is_table(vectors: Any) -> bool:
+    return bool(getattr(vectors, "mode", None) == Mode.default)
+
+
+def vectors_width(doc: Doc) -> int:
+    """RETURNS (int): The width of the vectors of a doc's vocab; 0 if there are none."""
+    vectors = doc.vocab.vectors
+    return 0 if _is_table(vectors) and not vectors.shape[0] else int(vectors.shape[1])
+
+
 def look_up(doc: Doc, keys: numpy.ndarray, ops: Any) -> Floats2d:
     """RETURNS (Floats2d): (n_types, nM) The vector of each key, zeros for keys that have none."""
     vectors = doc.vocab.vectors
-    if not vectors.shape[1]:
+    if not vectors_width(doc):
         raise ValueError(Errors.E015)
-    if getattr(vectors, "mode", None) != Mode.default:  # floret, or a table of the user's own
-        return cast(Floats2d, ops.asarray(vectors.get_batch(keys)))
+    if not _is_table(vectors):  # floret, or a table of the user's own
+        return cast(Floats2d, ops.asarray(vectors.get_batch(keys), dtype="float32"))
     rows = ops.xp.asarray(vectors.find(keys=keys))
     V = ops.asarray(vectors.data)[rows]
     V[rows < 0] = 0.0
-    return cast(Floats2d, V)
+    return cast(Floats2d, V.astype("float32", copy=False))
+
+
+def by_vectors(docs: List[Doc]) -> List[List[int]]:
+    """RETURNS (List[List[int]]): Numbers of docs, those together whose vocabs have the same
+    vectors."""
+    groups: Dict[int, List[int]] = {}
+    for i, doc in enumerate(docs):
+        groups.setdefault(id(doc.vocab.vectors), []).append(i)
+    return list(groups.values())

@@ -9,7 +9,7 @@ from thinc.layers.resizable import resize_linear_weighted, resize_model
 from thinc.types import Floats2d
 
 from ..errors import Errors, number_error
-from ..layers.freezing import is_frozen
+from ..layers.freezing import has_parameters, is_frozen
 from ..layers.ops import without_blis
 from ..layers.pooling import pool
 from ..layers.ragged import to_list, to_ragged
@@ -259,12 +259,13 @@ def _pool_tokens(
 
 
 def _first_reversed_column(tok2vec: Model[Any, Any]) -> Optional[int]:
-    """Where the columns begin that the tok2vec's encoder has read from the end, if any."""
-    for node in tok2vec.walk():
-        # Not of a layer that pools the characters of words: its columns are of another network.
-        if "reverse_from" in node.attrs and "pooling" not in node.attrs:
-            return cast(int, node.attrs["reverse_from"])
-    return None
+    """Where the columns begin that the tok2vec's encoder has read from the end, if any. What stands
+    beneath it, such as language models that embed, has columns of its own."""
+    node = tok2vec
+    while node.layers and not {"reverse_from", "bidirectional"} & node.attrs.keys():
+        learning = [layer for layer in node.layers if any(map(has_parameters, layer.walk()))]
+        node = (learning or node.layers)[-1]
+    return cast(Optional[int], node.attrs.get("reverse_from"))
 
 
 def _check_linear_model(linear_model: Model[Any, Any], exclusive_classes: bool) -> None:

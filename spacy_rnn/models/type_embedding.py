@@ -8,13 +8,15 @@ from thinc.api import Model
 from thinc.types import Floats2d, Ints1d, Ints2d
 
 from ..errors import Errors
+from ..layers.dropout import is_active
 from ..layers.embedding import add_rows
 from ..layers.engines.workspace import recycler
 from ..layers.freezing import constant, is_frozen
 from ..layers.ops import without_blis
 from ..layers.ragged import SharedRows, to_list, to_ragged
 from ..layers.threads import one_blas_thread
-from .static_vectors import look_up, vector_keys_of
+from .static_vectors import by_vectors, look_up, vector_keys_of, vectors_width
+from .word_dropout import hide_words
 
 InT = List[Doc]
 OutT = List[Floats2d]
@@ -47,6 +49,10 @@ def type_embedding(name: str, width: int, parts: Dict[str, Model[Any, Any]]) -> 
 def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, Callable]:
     ops, width = model.ops, model.get_dim("nO")
     parts = dict(zip(model.attrs["parts"], model.layers))
+    if "vectors" in parts:
+        groups = by_vectors(docs)
+        if len(groups) > 1:
+            return _embed_apart(model, docs, groups, is_train)
     features: List[Ints2d] = parts["extract"].predict(docs)
     n_tokens = sum(len(feature) for feature in features)
     if not n_tokens:
@@ -59,7 +65,7 @@ def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, C
         keys[ops.xp.asarray(type_rows)],
         None if vector_keys is None else vector_keys[type_rows],
     )
-    mixed, backprop_types = _embed_types(ops, parts, types, is_train)
+    mixed, backprop_types = _embed_types(model, parts, types, is_train)
     index = ops.asarray1i(cast(Ints1d, token_types))
     lengths = ops.asarray1i([len(feature) for feature in features])
     rows = recycler.take_rows(ops.xp, mixed, index)
@@ -79,12 +85,31 @@ def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, C
     return to_list(Yr, width), backprop
 
 
+def _embed_apart(
+    model: Model[InT, OutT], docs: InT, groups: List[List[int]], is_train: bool
+) -> Tuple[OutT, Callable]:
+    """Embed docs of several vocabs, each by its own vectors."""
+    found = [forward(model, [docs[i] for i in group], is_train) for group in groups]
+    Ys: List[Any] = [None] * len(docs)
+    for group, (rows, _) in zip(groups, found):
+        for i, Y in zip(group, rows):
+            Ys[i] = Y
+
+    def backprop(dYs: OutT) -> InT:
+        for group, (_, callback) in zip(groups, found):
+            callback([dYs[i] for i in group])
+        return []
+
+    return Ys, backprop
+
+
 def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
     for part, layer in zip(model.attrs["parts"], model.layers):
         if part == "vectors":
-            if X and layer.has_dim("nI") is None:
-                layer.set_dim("nI", X[0].vocab.vectors.shape[1] or 0)
-            if not layer.maybe_get_dim("nI"):
+            width = vectors_width(X[0]) if X else 0
+            if width and layer.has_dim("nI") is None:
+                layer.set_dim("nI", width)
+            if not layer.maybe_get_dim("nI") or (X and not width):
                 raise ValueError(Errors.E015)
         layer.initialize()
 
@@ -116,14 +141,18 @@ class Types(NamedTuple):
 
 
 def _embed_types(
-    ops: Any, parts: Dict[str, Model[Any, Any]], types: Types, is_train: bool
+    model: Model[InT, OutT], parts: Dict[str, Model[Any, Any]], types: Types, is_train: bool
 ) -> Tuple[Floats2d, Callable[[Floats2d], None]]:
     """RETURNS (Tuple[Floats2d, Callable]): (n_types, width), and the callback."""
+    ops: Any = model.ops
     backprop_words: Optional[Callable] = None
     if "characters" in parts:
         keys, word_of = numpy.unique(ops.to_numpy(types.keys[:, -1]), return_inverse=True)
         words, backprop_words = parts["characters"](_strings(types.docs, keys), is_train)
         types = types._replace(words=words, word_of=ops.asarray1i(word_of.reshape(-1)))
+    if "rate" in model.attrs and is_active(model, is_train):
+        columns, rate = model.attrs["word_columns"], model.attrs["rate"]
+        types = types._replace(keys=hide_words(ops.xp, types.keys, columns, rate))
     n_types = len(types.keys)
     if not is_train and n_types > MAX_TYPES:
         pieces = [types.piece(i, i + MAX_TYPES) for i in range(0, n_types, MAX_TYPES)]

@@ -166,7 +166,10 @@ def _base(model: Model[Any, Any]) -> Model[Any, Any]:
     """RETURNS (Model): What makes the vectors of the tokens, or the model, if it is not known."""
     if model.name == "language_model":
         return parts(model).encoder
-    return cast(Model[Any, Any], model.maybe_get_ref("tok2vec") or model)
+    base = cast(Model[Any, Any], model.maybe_get_ref("tok2vec") or model)
+    # spaCy's parser calls that the tok2vec together with a projection of its own.
+    is_projected = len(base.layers) > 1 and base.layers[1].name == "list2array"
+    return base.layers[0] if is_projected else base
 
 
 def _levels(model: Model[Any, Any]) -> List[GroupT]:
@@ -178,6 +181,9 @@ def _levels(model: Model[Any, Any]) -> List[GroupT]:
     if "recurrence" in model.attrs:
         return [[], [model]]
     found: List[GroupT] = [[model] if has_parameters(model) else []]
+    if "parts" in model.attrs:
+        # An embedding of each word by itself: its layers over characters belong to it.
+        return [[node for node in model.walk() if has_parameters(node)]]
     beside = _are_beside_each_other(model)
     for layer in model.layers:
         of_layer = _levels(layer)

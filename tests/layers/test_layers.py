@@ -5,7 +5,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from thinc.api import Ragged, chain
 
-from spacy_rnn.layers import GRU, LSTM, Elman, bidirectional, run, use_engine
+from spacy_rnn.layers import GRU, LSTM, Elman, bidirectional, pool, run, use_engine
+from spacy_rnn.layers.convolution import Convolution
 from spacy_rnn.layers.initializers import orthogonal_init
 from spacy_rnn.layers.threads import one_blas_thread
 
@@ -154,6 +155,34 @@ def test_negative_lengths_are_an_error(engine, rng):
     X = Ragged(rng.standard_normal((5, 4)).astype("f"), numpy.asarray([8, -3]))
     with use_engine(engine), pytest.raises(ValueError, match=r"E011.*lengths.*-3"):
         layer.predict(X)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: bidirectional(LSTM(6, 4), GRU(3, 4)),
+        lambda: bidirectional(LSTM(3, 4), LSTM(3, 4)),
+        lambda: Convolution(4, n_before=1),
+        lambda: pool(["mean"], 4),
+        lambda: pool(["last"], 4),
+        lambda: pool(["max", "attention"], 4),
+    ],
+)
+@pytest.mark.parametrize(
+    ("width", "lengths", "match"),
+    [
+        (4, [3, 5], r"E005.*7 rows.*sum to 8"),
+        (4, [3, 3], r"E005.*7 rows.*sum to 6"),
+        (4, [8, -1], r"E011.*lengths.*-1"),
+        (5, [3, 4], r"E003.*4.*5"),
+    ],
+)
+def test_what_stands_around_the_layers_refuses_the_same(build, width, lengths, match, rng):
+    model = build()
+    model.initialize()
+    X = Ragged(rng.standard_normal((7, width)).astype("f"), numpy.asarray(lengths, "i"))
+    with pytest.raises(ValueError, match=match):
+        model.predict(X)
 
 
 def test_an_unknown_width_is_an_error():

@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from spacy.ml.models import MultiHashEmbed
-from thinc.api import set_dropout_rate
+from spacy.vectors import Vectors
+from thinc.api import Adam, set_dropout_rate
 
-from spacy_rnn.models import HashEmbed
+from spacy_rnn.models import CharEmbed, HashEmbed
 from spacy_rnn.models.type_embedding import distinct_rows
 
 ATTRS = ["NORM", "PREFIX", "SUFFIX", "SHAPE"]
@@ -176,3 +177,66 @@ def test_vectors_of_another_width_are_an_error():
     nlp.vocab.set_vector("test", numpy.ones(5, dtype="f"))
     with pytest.raises(ValueError, match=r"E003.*width 7.*width 5"):
         ours.predict([nlp("test")])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: HashEmbed(8, ["NORM"], [20], include_static_vectors=True),
+        lambda: CharEmbed(8, "gru", include_static_vectors=True),
+    ],
+)
+class TestVectors:
+    def test_those_in_double_precision_train(self, make):
+        nlp = spacy.blank("en")
+        data = numpy.random.RandomState(0).standard_normal((1, 7))
+        nlp.vocab.vectors = Vectors(strings=nlp.vocab.strings, data=data, keys=["cat"])
+        docs = [nlp("a cat"), nlp("a dog")]
+        model = make()
+        model.initialize(X=docs)
+        Ys, backprop = model.begin_update(docs)
+        assert all(Y.dtype == numpy.float32 for Y in Ys)
+        backprop(Ys)
+        model.finish_update(Adam(0.1))
+        assert model.predict(docs)[0].dtype == numpy.float32
+
+    def test_a_table_without_rows_is_none(self, make):
+        nlp = spacy.blank("en")
+        nlp.vocab.vectors = Vectors(strings=nlp.vocab.strings, shape=(0, 7))
+        model = make()
+        with pytest.raises(ValueError, match="E015"):
+            model.initialize(X=[nlp("a cat")])
+        other = spacy.blank("en")
+        other.vocab.set_vector("cat", numpy.ones(7, "f"))
+        model.initialize(X=[other("a cat")])
+        with pytest.raises(ValueError, match="E015"):
+            model.predict([nlp("a cat")])
+
+    def test_docs_of_several_vocabs_have_each_their_own(self, make):
+        docs = []
+        for seed, word in enumerate(("cat", "zebra", "cat")):
+            nlp = spacy.blank("en")
+            row = numpy.random.RandomState(seed).standard_normal(7).astype("f")
+            nlp.vocab.set_vector(word, row)
+            docs += [nlp("a cat saw a zebra"), nlp("")]
+        model = make()
+        model.initialize(X=docs)
+        together = model.predict(docs)
+        for doc, rows in zip(docs, together):
+            assert_allclose(rows, model.predict([doc])[0], atol=1e-6)
+        assert abs(together[0] - together[4]).max() > 1e-3
+        # What is learned is the sum of what each teaches.
+        gradients = []
+        for batches in ([docs], [[doc] for doc in docs]):
+            for batch in batches:
+                Ys, backprop = model.begin_update(batch)
+                assert backprop([numpy.ones_like(Y) for Y in Ys]) == []
+            gradients.append({})
+            for node in model.walk():
+                for name in node.param_names:
+                    if node.has_grad(name):
+                        gradients[-1][node.id, name] = node.get_grad(name).copy()
+                        node.get_grad(name).fill(0.0)
+        assert len(gradients[0]) > 3
+        for key, gradient in gradients[0].items():
+            assert_allclose(gradient, gradients[1][key], atol=1e-4)

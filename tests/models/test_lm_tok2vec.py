@@ -282,3 +282,10 @@ def test_a_long_text_needs_no_more_rows_at_once_than_a_piece(
     long = Doc(docs[0].vocab, words=["abc"] * 5000)
     assert model.predict([long])[0].shape == (5000, 10)
     assert max(sizes) <= reading.MAX_ROWS
+
+
+def test_its_state_is_not_carried_on(docs: List[Doc]) -> None:
+    """As each text begins with the end of another one: pieces would differ from the whole."""
+    for is_train in (False, True):
+        with pytest.raises(ValueError, match=r"E182.*lm_reader"):
+            run(make(docs), docs, is_train=is_train)

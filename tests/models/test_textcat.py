@@ -3,10 +3,13 @@ import pytest
 import spacy
 from numpy.testing import assert_allclose, assert_array_equal
 from spacy import registry
+from spacy.ml.models import MaxoutWindowEncoder, build_Tok2Vec_model
 from spacy.training import Example
-from thinc.api import Adam, Ragged, fix_random_seed, set_dropout_rate
+from thinc.api import Adam, Dropout, Ragged, chain, fix_random_seed, set_dropout_rate, with_array
 
-from spacy_rnn.models import HashEmbed, RNNEncoder, TextCatRNN
+from spacy_rnn.layers.ragged import to_ragged
+from spacy_rnn.models import CharEmbed, HashEmbed, LanguageModel, RNNEncoder, TextCatRNN
+from spacy_rnn.models.lm_tok2vec import LanguageModelTok2Vec
 
 from ..layers.cells import gradients, parameters
 from ..layers.numeric import assert_gradient
@@ -245,3 +248,40 @@ def test_a_linear_model_of_the_other_kind_is_an_error():
 def test_a_hidden_width_below_one_is_an_error():
     with pytest.raises(ValueError, match=r"E011.*hidden_width"):
         build(hidden_width=0)
+
+
+@pytest.mark.parametrize("bidirectional", [True, False])
+def test_the_last_state_is_that_of_the_encoder_over_language_models(bidirectional):
+    """Whose own columns that are read from the end begin elsewhere."""
+    doc = spacy.blank("en")("the cat sat on the mat")
+    embed = LanguageModelTok2Vec(
+        LanguageModel("char", width=8), LanguageModel("char", width=8, backward=True)
+    )
+    encode = RNNEncoder("lstm", 32, 1, bidirectional=bidirectional)
+    tok2vec = build_Tok2Vec_model(embed, encode)
+    model = TextCatRNN(tok2vec, True, pooling=["last"], nO=2)
+    model.initialize(X=[doc])
+    rows = tok2vec.predict([doc])[0]
+    found = model.layers[1].predict(to_ragged(model.ops, [rows]))[0]
+    backward = rows[0] if bidirectional else rows[-1]
+    assert_array_equal(found, numpy.concatenate([rows[-1][:16], backward[16:]]))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: CharEmbed(8, "lstm"),
+        lambda: chain(CharEmbed(8, "lstm"), MaxoutWindowEncoder(8, 1, 3, 1)),
+        lambda: HashEmbed(8, ["NORM"], [20]),
+    ],
+)
+def test_without_an_encoder_of_two_directions_nothing_is_read_from_the_end(make):
+    model = TextCatRNN(make(), True, pooling=["last"], nO=2)
+    assert model.layers[1].attrs["reverse_from"] is None
+
+
+def test_the_encoder_may_have_a_dropout_behind_it():
+    tok2vec = chain(
+        HashEmbed(8, ["NORM"], [20]), RNNEncoder("lstm", 8, 1), with_array(Dropout(0.1))
+    )
+    assert TextCatRNN(tok2vec, True).layers[1].attrs["reverse_from"] == 4

@@ -57,6 +57,54 @@ exclusive_classes = true
 
 [components.textcat.model.tok2vec]
 """ + TOK2VEC.replace("SECTION", "components.textcat.model.tok2vec")
+
+
+@pytest.mark.parametrize("encode", [
+    {"@architectures": "spacy-rnn.RNNEncoder.v1", "cell": "lstm", "width": 8, "depth": 1},
+    {"@architectures": "spacy.MaxoutWindowEncoder.v2", "width": 8, "depth": 1, "window_size": 1,
+     "maxout_pieces": 2},
+])  # fmt: skip
+def test_all_that_is_no_tok2vec_learns_at_once_in_a_parser(encode):
+    nlp = spacy.blank("en")
+    embed = {"@architectures": "spacy-rnn.HashEmbed.v1", "width": 8, "attrs": ["NORM"],
+             "rows": [20]}  # fmt: skip
+    tok2vec = {"@architectures": "spacy.Tok2Vec.v2", "embed": embed, "encode": encode}
+    ner = nlp.add_pipe("ner", config={"model": {
+        "@architectures": "spacy.TransitionBasedParser.v2", "state_type": "ner",
+        "extra_state_tokens": False, "hidden_width": 16, "maxout_pieces": 2, "use_upper": True,
+        "tok2vec": tok2vec}})  # fmt: skip
+    doc = nlp.make_doc("I love York")
+    nlp.initialize(lambda: [Example.from_dict(doc, {"entities": [(7, 11, "GPE")]})])
+    base = ner.model.get_ref("tok2vec").layers[0]
+    within = {node.id for node in base.walk()}
+    callback = gradual_unfreezing("ner")
+    callback(nlp, {"step": 0, "epoch": 0})
+    for node in filter(has_parameters, ner.model.walk()):
+        assert (FROZEN in node.attrs) == (node.id in within)
+    callback(nlp, {"step": 1, "epoch": 1})
+    assert not is_frozen(base.layers[1])
+    assert is_frozen(base.layers[0])
+
+
+def test_an_embedding_thaws_with_its_layers_over_characters():
+    nlp = spacy.blank("en")
+    embed = {"@architectures": "spacy-rnn.CharEmbed.v1", "width": 8, "cell": "gru",
+             "attrs": ["NORM"], "rows": [20]}  # fmt: skip
+    encode = {"@architectures": "spacy-rnn.RNNEncoder.v1", "cell": "lstm", "width": 8, "depth": 1}
+    tok2vec = {"@architectures": "spacy.Tok2Vec.v2", "embed": embed, "encode": encode}
+    block = {"@architectures": "spacy-rnn.TextCatRNN.v1", "exclusive_classes": True,
+             "tok2vec": tok2vec}  # fmt: skip
+    textcat = nlp.add_pipe("rnn_textcat", name="textcat", config={"model": block})
+    _, examples = make_nlp()
+    nlp.initialize(lambda: examples)
+    callback = gradual_unfreezing()
+    for epoch, expected in ((0, True), (1, True), (2, False)):
+        callback(nlp, {"step": epoch, "epoch": epoch})
+        nodes = list(textcat.model.get_ref("tok2vec").layers[0].walk())
+        frozen = {FROZEN in node.attrs for node in nodes if has_parameters(node)}
+        assert frozen == {expected}
+
+
 SHARED = """
 [nlp]
 lang = "en"
