@@ -193,14 +193,14 @@ def choose(
     """
     from ..pipeline.gradients import size
 
-    model = nlp.get_pipe(name).model  # type: ignore[attr-defined]
+    pipe = nlp.get_pipe(name)
     kept: List[Tuple[int, int, Doc]] = []
     numbers = count()
     for source in sources:
         doc = source.make_doc(nlp)
         # Of two that are as long, the first one stays.
         number = next(numbers)
-        entry = (min(size(model, doc), length), -number, doc)
+        entry = (min(size(pipe, doc), length), -number, doc)
         heapq.heappush(kept, entry) if len(kept) < n_docs else heapq.heappushpop(kept, entry)
         if len(kept) == n_docs and kept[0][0] == length:
             break

@@ -57,7 +57,10 @@ class Observer:
         state (Optional[StatesT]): What it begins from.
         """
         self._calls = {}
-        run(self.model, X, state)
+        if state is None:
+            self.model.predict(X)
+        else:
+            run(self.model, X, state)
         for key, calls in self._calls.items():
             layer = calls[0][0]
             reading = self._found.setdefault(key, Reading("", layer, [], []))

@@ -7,7 +7,7 @@ from typing import Any, Iterable, Iterator, List, NamedTuple, Optional, Sequence
 import numpy
 from spacy.language import Language
 from spacy.tokens import Doc
-from thinc.api import Model
+from thinc.api import Model, chain
 from thinc.types import Floats2d, Ragged
 
 from ..diagnostics import GradientNorms, LossT, reading_norms
@@ -18,6 +18,8 @@ from ..layers.state import recurrent_layers
 from ..models.encoder import CELLS
 from ..models.lm_parts import is_backward, parts, vocabulary_of
 from ..models.reading import in_order, shift
+from ..models.seq2seq import ENSEMBLE, members, reads_vectors
+from ..models.seq2seq import parts as seq2seq_parts
 from .condition import VECTOR, condition_state
 
 
@@ -112,9 +114,11 @@ def _nodes(nlp: Language, name: str) -> List[Model[Any, Any]]:
     return list(model.walk()) if isinstance(model, Model) else []
 
 
-def size(model: Model[Any, Any], doc: Doc) -> int:
-    """RETURNS (int): In how many steps a model reads a doc."""
-    return vocabulary_of(model).n_units(doc) + 1 if _is_lm(model) else len(doc)
+def size(pipe: Any, doc: Doc) -> int:
+    """RETURNS (int): In how many steps a component reads a doc."""
+    if _is_lm(pipe.model):
+        return vocabulary_of(pipe.model).n_units(doc) + 1
+    return len(_source(pipe, doc)) if _is_seq2seq(pipe.model) else len(doc)
 
 
 def probe(nlp: Language, name: str, docs: Iterable[Doc], length: int) -> Probe:
@@ -126,7 +130,8 @@ def probe(nlp: Language, name: str, docs: Iterable[Doc], length: int) -> Probe:
     docs (Iterable[Doc]): The docs, which are not changed unless by those components. Empty ones are
         left out.
     length (int): The steps that are read of each: tokens, or the units of a language model, which
-        reads from the end if it is a backward one.
+        reads from the end if it is a backward one, or those of the source of a sequence to sequence
+        model, whose decoder is not asked.
     RETURNS (Probe): What has been read.
     RAISES (ValueError): E024 if there are no weights, E122 if no doc has two steps, E124 if no
         recurrent layer has read anything.
@@ -136,7 +141,7 @@ def probe(nlp: Language, name: str, docs: Iterable[Doc], length: int) -> Probe:
     before = [each for _, each in nlp.pipeline[: nlp.pipe_names.index(name)]]
     is_lm = _is_lm(model)
     from_end = is_lm and is_backward(model)
-    observer = Observer(parts(model).encoder if is_lm else _reader(model))
+    observers = [Observer(reader) for reader in _readers(model)]
     targets: List[Any] = []
     n_docs = n_steps = 0
     for doc in docs:
@@ -146,15 +151,23 @@ def probe(nlp: Language, name: str, docs: Iterable[Doc], length: int) -> Probe:
         for earlier in before:
             cut = earlier(cut)
         if is_lm:
-            targets.append(_read_units(model, observer, cut, length))
+            targets.append(_read_units(model, observers[0], cut, length))
+        elif _is_seq2seq(model):
+            units = model.ops.asarray1i(_source(pipe, cut)[:length])
+            for observer in observers:
+                observer.read(Ragged(units, model.ops.asarray1i([len(units)])))
         else:
-            observer.read([cut])
-        n_docs, n_steps = n_docs + 1, max(n_steps, min(size(model, cut), length))
-    readings = observer.readings()
+            observers[0].read([cut])
+        n_docs, n_steps = n_docs + 1, max(n_steps, min(size(pipe, cut), length))
+    readings = [
+        reading._replace(name=f"member {i}, {reading.name}") if len(observers) > 1 else reading
+        for i, observer in enumerate(observers, start=1)
+        for reading in observer.readings()
+    ]
+    if n_docs and not readings:
+        raise ValueError(Errors.E124.format(name=name))
     if n_steps < 2:
         raise ValueError(Errors.E122.format(n_docs=n_docs, found=n_steps))
-    if not readings:
-        raise ValueError(Errors.E124.format(name=name))
     if not is_lm:
         return Probe(readings, None, "a random projection of the layer's last state")
     loss = _surprisal_of(model, targets)
@@ -165,10 +178,28 @@ def _is_lm(model: Model[Any, Any]) -> bool:
     return model.name == "language_model"
 
 
-def _reader(model: Model[Any, Any]) -> Model[Any, Any]:
-    """RETURNS (Model): What reads docs, alone: parsers, for one, want more than docs behind it."""
+def _is_seq2seq(model: Model[Any, Any]) -> bool:
+    return model.name in ("seq2seq", ENSEMBLE)
+
+
+def _source(pipe: Any, doc: Doc) -> Any:
+    """RETURNS (Ints1d): (n_units,) What a sequence to sequence model reads of a doc; nothing if it
+    writes by a vector."""
+    if reads_vectors(pipe.model):
+        return numpy.zeros(0, dtype="int32")
+    return pipe.source_vocabulary.encode(pipe.reader.source(doc)).ids
+
+
+def _readers(model: Model[Any, Any]) -> List[Model[Any, Any]]:
+    """RETURNS (List[Model]): What reads docs, alone: parsers, for one, want more than docs behind
+    it. Each member of an ensemble has its own."""
+    if _is_lm(model):
+        return [parts(model).encoder]
+    if _is_seq2seq(model):
+        found = [seq2seq_parts(member) for member in members(model)]
+        return [chain(each.embed, each.encoder.layers[0]) for each in found if each.encoder]
     tok2vec = model.get_ref("tok2vec") if model.has_ref("tok2vec") else None
-    return tok2vec if tok2vec is not None and recurrent_layers(tok2vec) else model
+    return [tok2vec if tok2vec is not None and recurrent_layers(tok2vec) else model]
 
 
 def _cut(doc: Doc, length: int, from_end: bool) -> Doc:

@@ -10,6 +10,9 @@ from thinc.api import Ragged
 from spacy_rnn.layers import run, use_engine
 from spacy_rnn.models import reading as lm_reading
 from spacy_rnn.models.lm_parts import parts
+from spacy_rnn.models.seq2seq import members
+from spacy_rnn.models.seq2seq import parts as seq2seq_parts
+from spacy_rnn.pipeline.condition import VECTOR
 from spacy_rnn.pipeline.gradients import find_recurrent, probe, size
 from tests.layers.cells import ENCODER_CELLS
 from tests.layers.numeric import numeric_gradient
@@ -272,10 +275,10 @@ def surprisal_norm(model, units, n_steps, k):
 @pytest.mark.parametrize("unit", ["word", "char"])
 def test_units_of_a_language_model_are_counted_with_the_end(unit):
     nlp = train_lm(unit, n_steps=1)
-    model = nlp.get_pipe("rnn_lm").model
+    pipe = nlp.get_pipe("rnn_lm")
     doc = nlp.make_doc("A cat")
     n_units = 2 if unit == "word" else 5
-    assert size(model, doc) == n_units + 1
+    assert size(pipe, doc) == n_units + 1
     found = probe(nlp, "rnn_lm", [doc, nlp.make_doc("")], 100)
     assert [len(rows) for rows in found.readings[0].rows] == [n_units + 1]
     cut = probe(nlp, "rnn_lm", [doc], 2)
@@ -320,3 +323,46 @@ def test_pieces_of_a_long_text_are_read_as_one(monkeypatch):
     assert [len(rows) for rows in whole.rows] == [len(text) + 1 for text in TEXTS]
     for one, other in zip(whole.rows, pieces.rows):
         assert_allclose(one, other, atol=1e-6)
+
+
+def writer(model):
+    nlp = spacy.blank("en")
+    pipe = nlp.add_pipe("rnn_seq2seq", config={"model": model})
+    examples = [Example(nlp.make_doc(text), nlp.make_doc(text)) for text in TEXTS]
+    for example in examples:
+        example.reference._.seq2seq = "abc"
+        example.predicted.user_data[VECTOR] = numpy.ones(3, "f")
+    nlp.initialize(lambda: examples)
+    return nlp, pipe
+
+
+@pytest.mark.parametrize("n_members", [1, 2])
+def test_the_encoder_of_a_sequence_to_sequence_model_is_asked(n_members):
+    model = {"@architectures": "spacy-rnn.Seq2Seq.v1", "width": 8, "embed_width": 4}
+    if n_members == 2:
+        block = "spacy-rnn.Seq2SeqEnsemble.v1"
+        model = {"@architectures": block, "*": {"a": model, "b": {**model, "cell": "gru"}}}
+    nlp, pipe = writer(model)
+    docs = docs_of(nlp)
+    assert find_recurrent(nlp, "a") == "rnn_seq2seq"
+    assert size(pipe, docs[0]) == len(TEXTS[0])
+    found = probe(nlp, "rnn_seq2seq", docs, 7)
+    names = [reading.name for reading in found.readings]
+    assert (
+        names == ["lstm forward", "lstm backward", "gru forward", "gru backward"][: 2 * n_members]
+    )
+    for i, reading in enumerate(found.readings):
+        assert [len(rows) for rows in reading.rows] == [7] * len(TEXTS)
+        assert found.norms(i).curves()[0].distances[-1] == 6
+    # They read what the component reads.
+    model = members(pipe.model)[0]
+    units = pipe.source_vocabulary.encode(docs[0]).ids[:7]
+    rows = seq2seq_parts(model).embed.get_param("E")[units]
+    assert_allclose(found.readings[0].rows[0], rows)
+
+
+def test_where_there_is_no_encoder_there_is_nothing_to_tell():
+    model = {"@architectures": "spacy-rnn.Seq2Seq.v1", "width": 8, "embed_width": 4}
+    nlp, _ = writer({**model, "source": "vector"})
+    with pytest.raises(ValueError, match="E124"):
+        probe(nlp, "rnn_seq2seq", docs_of(nlp), 7)
