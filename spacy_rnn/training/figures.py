@@ -86,10 +86,10 @@ class Figures:
             ]
         return [*columns, Column("Score", "score", "score", 6)]
 
-    def _stats(self) -> List[StepStats]:
+    def _stats(self) -> Dict[str, StepStats]:
         """Those of the components that have them; a component may make new ones."""
-        found = [getattr(pipe, "steps", None) for pipe in self._pipes.values()]
-        return [stats for stats in found if isinstance(stats, StepStats)]
+        found = {name: getattr(pipe, "steps", None) for name, pipe in self._pipes.items()}
+        return {name: stats for name, stats in found.items() if isinstance(stats, StepStats)}
 
     def count_step(self) -> None:
         """Take note of a step without an evaluation."""
@@ -127,13 +127,10 @@ class Figures:
         return row
 
     def _of_steps(self) -> RowT:
-        of_models = [getattr(self._pipes[name], "steps", None) for name in self._models]
-        all_stats = self._stats()
-        is_model = [any(stats is one for one in of_models) for stats in all_stats]
-        taken = [stats.take() for stats in all_stats]
-        perplexities = [
-            stats.perplexity for stats, is_one in zip(taken, is_model) if is_one and stats.n_units
-        ]
+        by_name = {name: stats.take() for name, stats in self._stats().items()}
+        models = [by_name[name] for name in self._models if name in by_name]
+        perplexities = [stats.perplexity for stats in models if stats.n_units]
+        taken = by_name.values()
         rates = [stats.learn_rate for stats in taken if stats.learn_rate is not None]
         return {
             "train_perplexity": perplexities[0] if perplexities else None,

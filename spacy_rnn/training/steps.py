@@ -103,7 +103,7 @@ def finish_update(
         if show is not None:
             show(model)
         return False
-    rate = getattr(sgd, "learn_rate", None)
+    take_step: Any = sgd
     prepare = getattr(sgd, "prepare", None)
     if prepare is not None:
         is_finite = prepare(model, rate_scale=rate_scale)
@@ -115,15 +115,14 @@ def finish_update(
         if not is_finite:
             discard(model)
         elif rate_scale != 1.0 and isinstance(sgd, Optimizer):
-            sgd = partial(sgd, lr_scale=rate_scale)
+            take_step = partial(sgd, lr_scale=rate_scale)
     stats.last_norm = norm
     if not is_finite:
         stats.n_skipped += 1
         return False
-    model.finish_update(sgd)  # type: ignore[arg-type]
+    model.finish_update(take_step)
     stats.n_steps += 1
     stats.max_norm = max(stats.max_norm, norm)
-    if prepare is not None:
-        rate = sgd.learn_rate  # type: ignore[attr-defined]  # as far as it is warmed up by now
+    rate = getattr(sgd, "learn_rate", None)
     stats.learn_rate = None if rate is None else float(rate)
     return True
