@@ -528,14 +528,13 @@ class Errors(metaclass=_WithCodes):
         "rate."
     )
     E178 = (
-        "The members of a spacy-rnn.Seq2SeqEnsemble.v1 must be models by spacy-rnn.Seq2Seq.v1 that "
-        "read and write alike: {reason}. Give at least one, and all the same source, units and "
-        "copy."
+        "The members of a {ensemble} must be models by {member} that {what}, but {reason}. Give at "
+        "least one, and all the same {same}."
     )
     E179 = (
-        "The models of {first} and {other} cannot write together: they differ in {what}. Train "
-        "both on the same pairs, or give the second the vocabularies of the first: 'spacy init "
-        "labels' writes them, and [initialize.components.rnn_seq2seq.labels] reads them."
+        "The models of {first} and {other} cannot be joined: they differ in {what}. Train both on "
+        "the same data, or give the second the labels of the first, which are its vocabularies if "
+        "it writes: 'spacy init labels' writes them, and [initialize.components] reads them."
     )
     E180 = (
         "Cannot compute on GPU {found}: {reason}. Leave out --gpu-id to compute on the CPU, or "
@@ -549,6 +548,11 @@ class Errors(metaclass=_WithCodes):
         "The state of '{name}' can't be carried on: a LanguageModelTok2Vec reads whole texts, each "
         "from its beginning. Call the model with whole docs instead, model.predict(docs), or run "
         "the language model's own component."
+    )
+    E183 = (
+        "'{name}' of {where} listens to a shared tok2vec, which an ensemble can't have several of. "
+        "Give it one of its own, nlp.replace_listeners('{tok2vec}', '{name}', ['model.tok2vec']), "
+        "save the pipeline, and join that."
     )
 
 

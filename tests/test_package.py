@@ -109,6 +109,10 @@ def run_architecture(function):
         "HashEmbed": (6, ["NORM"], [50], False),
         "CharEmbed": (6, "lstm"),
         "TextCatRNN": (embed(6, ["NORM"], [50], False), True),
+        "TextCatEnsemble": [
+            load("spacy_rnn.models.textcat:TextCatRNN")(embed(6, ["NORM"], [50], False), True)
+            for _ in range(2)
+        ],
         "NgramLinear": (True,),
         "LatentNgrams": (),
         "Seq2Seq": (),
@@ -121,7 +125,7 @@ def run_architecture(function):
         return
     is_encoder = function.__name__ in ("RNNEncoder", "ConvRNNEncoder")
     X = [numpy.ones((2, 4), "f")] if is_encoder else docs
-    has_labels = function.__name__ in ("TextCatRNN", "NgramLinear", "LatentNgrams")
+    has_labels = function.__name__.startswith(("TextCat", "Ngram", "Latent"))
     model.initialize(X=X, Y=numpy.zeros((2, 2), "f") if has_labels else None)
     for node in model.walk():
         if "has_language_model" in node.attrs:

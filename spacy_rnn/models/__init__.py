@@ -12,6 +12,7 @@ from .seq2seq import Seq2Seq
 from .seq2seq_ensemble import Seq2SeqEnsemble
 from .sequences import classifier, forecaster, tagger
 from .textcat import TextCatRNN
+from .textcat_ensemble import TextCatEnsemble
 
 __all__ = [
     "CharEmbed",
@@ -23,6 +24,7 @@ __all__ = [
     "RNNEncoder",
     "Seq2Seq",
     "Seq2SeqEnsemble",
+    "TextCatEnsemble",
     "TextCatRNN",
     "classifier",
     "forecaster",

@@ -21,17 +21,17 @@ def Seq2SeqEnsemble(*members: Model[InT, OutT]) -> Model[InT, OutT]:
     RAISES (ValueError): If there is none, or they do not read and write alike.
     """
     if not members:
-        raise ValueError(Errors.E178.format(reason="there is none"))
+        raise _error("there is none")
     for member in members:
         if getattr(member, "name", None) != "seq2seq":
             found = getattr(member, "name", type(member).__name__)
-            raise ValueError(Errors.E178.format(reason=f"one is '{found}'"))
+            raise _error(f"one is '{found}'")
     expected = _choices(members[0])
     for member in members[1:]:
         for key, value in _choices(member).items():
             if value != expected[key]:
                 reason = f"'{key}' is {expected[key]!r} for one, and {value!r} for another"
-                raise ValueError(Errors.E178.format(reason=reason))
+                raise _error(reason)
     attrs = {key: members[0].attrs[key] for key in ("source", "longest", "counts")}
     vocabularies = {key: members[0].attrs[key] for key in ("source_vocabulary", "vocabulary")}
     return Model(
@@ -56,3 +56,15 @@ def _choices(model: Model[InT, OutT]) -> Dict[str, Any]:
         "unit": target.kind,
         "copy": copies(model),
     }
+
+
+def _error(reason: str) -> ValueError:
+    return ValueError(
+        Errors.E178.format(
+            ensemble="spacy-rnn.Seq2SeqEnsemble.v1",
+            member="spacy-rnn.Seq2Seq.v1",
+            what="read and write alike",
+            reason=reason,
+            same="source, units and copy",
+        )
+    )

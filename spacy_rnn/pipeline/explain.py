@@ -57,7 +57,7 @@ def explain(
         )
     if not is_whole(n_steps, MIN_STEPS):
         raise number_error("n_steps", f"a whole number of at least {MIN_STEPS}", n_steps)
-    if model.attrs.get("gradient_of") != "logits" or len(model.layers) not in (4, 5):
+    if model.name != "textcat_rnn":
         raise ValueError(Errors.E081.format(name=name, found=f"a model '{model.name}'"))
     weights = label_weights(index, model.get_dim("nO"), model.attrs["multi_label"])
     baseline: Optional[float] = None

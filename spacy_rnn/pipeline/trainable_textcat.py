@@ -37,6 +37,7 @@ from ..layers.perturbation import Adversary
 from ..models import latent, ngrams
 from ..models.embeddings import embeddings_of
 from ..models.textcat import Backprop
+from ..models.textcat_ensemble import members
 from ..progress import bar
 from ..training.gradients import output_gradient
 from ..training.steps import StepStats, finish_update
@@ -276,9 +277,11 @@ class CrossEntropyTextcat(TextCategorizer):
         if not norm:
             return None
         is_ours = self.model.attrs.get("gradient_of") == "logits"
-        layers = embeddings_of(self.model.layers[0]) if is_ours else []
+        tok2vecs = [member.layers[0] for member in members(self.model)] if is_ours else []
+        by_tok2vec = [embeddings_of(tok2vec) for tok2vec in tok2vecs]
+        layers = [layer for found in by_tok2vec for layer in found]
         if not layers:
-            found = self.model.layers[0].name if is_ours else self.model.name
+            found = tok2vecs[0].name if is_ours else self.model.name
             raise ValueError(Errors.E174.format(name=self.name, found=found))
         learning = [layer for layer in layers if not is_frozen(layer)]
         return Adversary(learning, norm) if learning else None

@@ -220,3 +220,128 @@ def test_configs_with_variables_are_joined(force: bool, tmp_path: Path) -> None:
     assert parts(b.model).decoder.get_dim("nO") == 8
     assert isinstance(nlp("cab")._.seq2seq, str)
     nlp.config.interpolate()
+
+
+# Text classifiers
+
+CATS = {"a good film": "A", "a bad film": "B", "good": "A", "bad": "B", "what a film": "A"}
+
+
+def train_textcat(
+    path: Path,
+    seed: int,
+    factory: str = "rnn_textcat",
+    labels: str = "AB",
+    temperature: float = 1.0,
+    vector: float = 0.0,
+    shared: bool = False,
+) -> None:
+    fix_random_seed(seed)
+    nlp = spacy.blank("en")
+    embed = {"width": 8, "attrs": ["NORM"], "rows": [50], "include_static_vectors": bool(vector)}
+    model: Dict[str, Any] = {
+        "tok2vec": {"embed": embed, "encode": {"width": 8}},
+        "linear_model": {"length": 1024},
+    }
+    if vector:
+        nlp.vocab.set_vector("good", numpy.asarray([vector, 1.0], "f"))
+    if shared:
+        encode = {
+            "@architectures": "spacy-rnn.RNNEncoder.v1",
+            "cell": "gru",
+            "width": 8,
+            "depth": 1,
+        }
+        hashed = {"@architectures": "spacy-rnn.HashEmbed.v1", **embed}
+        block = {"@architectures": "spacy.Tok2Vec.v2", "embed": hashed, "encode": encode}
+        nlp.add_pipe("tok2vec", config={"model": block})
+        listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 8}
+        model = {
+            "@architectures": "spacy-rnn.TextCatRNN.v1",
+            "exclusive_classes": True,
+            "tok2vec": listener,
+        }
+    pipe: Any = nlp.add_pipe(factory, name="textcat", config={"model": model})
+    examples = [
+        Example.from_dict(
+            nlp.make_doc(text), {"cats": {name: float(name == cat) for name in labels}}
+        )
+        for text, cat in CATS.items()
+    ]
+    optimizer = nlp.initialize(lambda: examples)
+    optimizer.learn_rate = 0.02
+    for _ in range(10):
+        nlp.update(examples, sgd=optimizer)
+    pipe.cfg["temperature"] = temperature
+    nlp.meta["performance"] = {"cats_score": 0.5, "textcat_loss": 1.0, "speed": 3.0}
+    nlp.to_disk(path)
+
+
+@pytest.fixture(scope="module")
+def classifiers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pipelines: one, two and warm (with a temperature) go together; multi and many (multi-label)
+    do; vectors and same do, others have other vectors; abc has more labels; shared listens."""
+    path = tmp_path_factory.mktemp("classifiers")
+    registry.cli.get_all()
+    train_textcat(path / "one", 1)
+    train_textcat(path / "two", 2)
+    train_textcat(path / "warm", 3, temperature=2.0)
+    train_textcat(path / "multi", 1, "rnn_textcat_multilabel")
+    train_textcat(path / "many", 2, "rnn_textcat_multilabel")
+    train_textcat(path / "abc", 1, labels="ABC")
+    train_textcat(path / "vectors", 1, vector=1.0)
+    train_textcat(path / "same", 2, vector=1.0)
+    train_textcat(path / "others", 2, vector=2.0)
+    train_textcat(path / "shared", 1, shared=True)
+    return path
+
+
+@pytest.mark.parametrize("names", [("one", "two", "warm"), ("multi", "many"), ("vectors", "same")])
+def test_classifiers_vote(classifiers: Path, tmp_path: Path, names: Any) -> None:
+    nlp = run(*(classifiers / name for name in names), "-o", tmp_path / "all")
+    apart = [spacy.load(classifiers / name) for name in names]
+    for each in apart:
+        each.get_pipe("textcat").cfg["temperature"] = 1.0  # type: ignore[attr-defined]
+    for text in (*CATS, "good bad", ""):
+        scores = [each(text).cats for each in apart]
+        for label, score in nlp(text).cats.items():
+            mean = sum(one[label] for one in scores) / len(scores)
+            assert score == pytest.approx(mean, abs=1e-6)
+    pipe: Any = nlp.get_pipe("textcat")
+    assert pipe.cfg["temperature"] == 1.0
+    assert nlp.meta["performance"] == {}
+    result = invoke(*(classifiers / name for name in names), "-o", tmp_path / "again")
+    assert ("calibrate" in result.output) == ("warm" in names)
+    # Of the ensemble and another one, all vote alike.
+    more = run(tmp_path / "all", classifiers / names[0], "-o", tmp_path / "more")
+    assert len(more.get_pipe("textcat").model.layers) == len(names) + 1  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["one", "multi"], "their kind (rnn_textcat and rnn_textcat_multilabel)"),
+        (["one", "abc"], "their labels (A, B and A, B, C)"),
+        (["vectors", "others"], "the word vectors that the second one reads"),
+        (["one", "vectors"], "the word vectors that the second one reads"),
+        (["shared", "one"], "nlp.replace_listeners('tok2vec', 'textcat', ['model.tok2vec'])"),
+    ],
+)
+def test_classifiers_that_cannot_be_joined_are_told(
+    classifiers: Path, tmp_path: Path, names: List[str], message: str
+) -> None:
+    result = invoke(*(classifiers / name for name in names), "-o", tmp_path / "out")
+    assert result.exit_code == 1
+    assert message in " ".join(result.output.split())
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_listener_becomes_a_member_when_it_is_replaced(classifiers: Path, tmp_path: Path) -> None:
+    nlp = spacy.load(classifiers / "shared")
+    nlp.replace_listeners("tok2vec", "textcat", ["model.tok2vec"])
+    nlp.remove_pipe("tok2vec")
+    nlp.to_disk(tmp_path / "own")
+    joined = run(classifiers / "one", tmp_path / "own", "-o", tmp_path / "both")
+    apart = [spacy.load(classifiers / "one"), nlp]
+    mean = sum(each("good").cats["A"] for each in apart) / 2
+    assert joined("good").cats["A"] == pytest.approx(mean, abs=1e-6)
