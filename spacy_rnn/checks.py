@@ -16,6 +16,17 @@ def is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
+def check_width(what: str, value: Any) -> None:
+    """Raise an error unless a value can be a width, or how many layers there are.
+
+    what (str): What it is.
+    value (Any): The value.
+    RAISES (ValueError): E011.
+    """
+    if not is_whole(value, 1):
+        raise number_error(what, "a whole number, at least 1", value)
+
+
 def check_rate(what: str, value: Any) -> None:
     """Raise an error unless a value can be a rate of dropout, or of smoothing.
 

@@ -6,7 +6,8 @@ import numpy
 from thinc.api import Model, glorot_uniform_init
 from thinc.types import Floats1d, Floats2d, Ragged
 
-from ..errors import Errors, number_error
+from ..checks import check_width
+from ..errors import Errors
 from .memory import BLOCK, Block, Memory
 
 KindT = Literal["additive", "multiplicative"]
@@ -48,8 +49,8 @@ def Attention(
             Errors.E009.format(what="attention", found=kind, expected=", ".join(KINDS))
         )
     for what, width in (("nO", nO), ("nI", nI), ("nH", nH)):
-        if width is not None and width < 1:
-            raise number_error(what, "a positive number", width)
+        if width is not None:
+            check_width(what, width)
     names = ("K",) if kind == "multiplicative" else ("K", "Q", "b", "v")
     return Model(
         f"{kind}_attention",

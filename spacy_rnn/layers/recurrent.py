@@ -6,8 +6,8 @@ from typing import Any, Callable, Dict, List, Optional, Tuple, cast
 from thinc.api import Model
 from thinc.types import Floats2d, Ragged
 
-from ..checks import check_rate
-from ..errors import Errors, number_error
+from ..checks import check_rate, check_width
+from ..errors import Errors
 from .configured import Choice
 from .dropout import configured_dropout, dropout_mask, is_active
 from .engines import get_engine
@@ -73,8 +73,8 @@ def recurrent_layer(
         if rate and cell.is_scan and what != "dropout":
             raise ValueError(Errors.E025.format(name=name, what=what, rate=rate))
     for what, width in (("nO", nO), ("nI", nI), ("window", window)):
-        if width is not None and width < 1:
-            raise number_error(what, "a positive number", width)
+        if width is not None:
+            check_width(what, width)
     initial = [f"{key}0" for key in cell.states] if train_state else []
     return Model(
         name,

@@ -7,7 +7,8 @@ from spacy.tokens import Doc
 from thinc.api import Dropout, Model
 from thinc.types import Floats2d
 
-from ..errors import Errors, number_error
+from ..checks import check_width
+from ..errors import Errors
 from ..layers.configured import Rate
 from .characters import characters
 from .embed import hash_tables, mixer
@@ -63,8 +64,7 @@ def CharEmbed(
     RAISES (ValueError): For an unknown cell or attr, a number out of its range, or if `rows` is not
         as long as `attrs`; at initialization, if there are no vectors to include.
     """
-    if width < 1:
-        raise number_error("width", "a positive number", width)
+    check_width("width", width)
     if attr not in ATTRS:
         raise ValueError(Errors.E009.format(what="attr", found=attr, expected=", ".join(ATTRS)))
     attrs, rows = list(attrs or []), list(rows or [])

@@ -7,6 +7,7 @@ from thinc.api import HashEmbed as HashTable
 from thinc.api import Model
 from thinc.types import Floats2d, Ints1d, Ragged
 
+from ..checks import check_width
 from ..errors import Errors, number_error
 from ..layers.bidirectional import bidirectional as read_both_ways
 from ..layers.embedding import add_rows
@@ -58,8 +59,7 @@ def characters(
         "max_length": max_length,
     }
     for what, value in numbers.items():
-        if value < 1:
-            raise number_error(what, "a positive number", value)
+        check_width(what, value)
     if bidirectional and nO % 2:
         expected = "an even number, as each direction has half of it"
         raise number_error("hidden_width", expected, nO)

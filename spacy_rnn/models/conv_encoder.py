@@ -5,7 +5,7 @@ from typing import List
 from thinc.api import Model
 from thinc.types import Floats2d
 
-from ..errors import number_error
+from ..checks import check_width
 from ..layers.convolution import Convolution
 from ..layers.ragged import with_ragged
 from ..layers.stack import stack
@@ -49,8 +49,7 @@ def ConvRNNEncoder(
     RAISES (ValueError): For a window or a depth below 1, and as `RNNEncoder`.
     """
     for what, value in (("window_size", window_size), ("conv_depth", conv_depth)):
-        if value < 1:
-            raise number_error(what, "a positive number", value)
+        check_width(what, value)
     encoder = RNNEncoder(
         cell,
         width,

@@ -9,7 +9,7 @@ from thinc.api import Dropout, Maxout, Model, concatenate
 from thinc.api import HashEmbed as EmbedAttribute
 from thinc.types import Floats2d, Ints2d
 
-from ..checks import is_whole
+from ..checks import check_width, is_whole
 from ..errors import Errors, number_error
 from .static_vectors import project_vectors
 from .type_embedding import type_embedding
@@ -42,8 +42,7 @@ def HashEmbed(
     """
     if not attrs and not rows:
         raise number_error("attrs", "a list of at least one attribute", attrs)
-    if width < 1:
-        raise number_error("width", "a positive number", width)
+    check_width("width", width)
     parts: Dict[str, Model[Any, Any]] = {
         "extract": FeatureExtractor(list(attrs)),
         "tables": hash_tables(width, attrs, rows),

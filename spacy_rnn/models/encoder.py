@@ -6,7 +6,8 @@ from typing import Any, Callable, Dict, List
 from thinc.api import LayerNorm, Model, chain, residual, with_array
 from thinc.types import Floats2d, Ragged
 
-from ..errors import Errors, number_error
+from ..checks import check_width
+from ..errors import Errors
 from ..layers.bidirectional import bidirectional as read_both_ways
 from ..layers.elman import Elman
 from ..layers.gru import GRU
@@ -63,10 +64,8 @@ def RNNEncoder(
     """
     if cell not in CELLS:
         raise ValueError(Errors.E002.format(cell=cell, cells=", ".join(CELLS)))
-    if width < 1:
-        raise number_error("width", "a positive number", width)
-    if depth < 1:
-        raise number_error("depth", "a positive number", depth)
+    check_width("width", width)
+    check_width("depth", depth)
     if bidirectional and width % 2:
         raise ValueError(Errors.E001.format(width=width, lower=width - 1, upper=width + 1))
     make_layer = partial(

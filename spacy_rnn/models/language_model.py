@@ -9,6 +9,7 @@ import numpy
 from thinc.api import Model, chain, noop
 from thinc.types import Floats1d, Floats2d, Ragged
 
+from ..checks import check_width
 from ..errors import Errors, number_error
 from ..layers.embedding import Embedding
 from ..layers.initial_state import initial_state
@@ -91,8 +92,7 @@ def LanguageModel(
             )
     nE = width if embed_width is None else embed_width
     for what, number in (("width", width), ("depth", depth), ("embed_width", nE)):
-        if number < 1:
-            raise number_error(what, "a positive number", number)
+        check_width(what, number)
     for what, factor in (("ar", ar), ("tar", tar)):
         if factor < 0.0:
             raise number_error(what, "at least 0", factor)

@@ -7,6 +7,7 @@ import numpy
 from thinc.api import Linear, Model
 from thinc.types import Floats1d, Floats2d, Ints1d, Ragged
 
+from ..checks import check_width
 from ..errors import Errors, number_error
 from ..layers.attention import KINDS, Attention, KindT, remember
 from ..layers.decoder import Decoder
@@ -101,8 +102,7 @@ def Seq2Seq(
     """
     _check_choices(source, source_unit, source_attr, unit, cell, attention)
     for what, number in (("width", width), ("depth", depth), ("embed_width", embed_width)):
-        if number < 1:
-            raise number_error(what, "a positive number", number)
+        check_width(what, number)
     if not 0.0 <= sampling <= 1.0:
         raise number_error("sampling", "from 0 to 1", sampling)
     is_vector = source == VECTOR

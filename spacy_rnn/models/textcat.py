@@ -8,6 +8,7 @@ from thinc.api import Dropout, Linear, Maxout, Model, chain, resizable, zero_ini
 from thinc.layers.resizable import resize_linear_weighted, resize_model
 from thinc.types import Floats2d
 
+from ..checks import check_width
 from ..errors import Errors, number_error
 from ..layers.freezing import has_parameters, is_frozen
 from ..layers.ops import without_blis
@@ -67,8 +68,8 @@ def TextCatRNN(
         the biases, alone and in a batch.
     RAISES (ValueError): If the linear model does not fit.
     """
-    if hidden_width is not None and hidden_width < 1:
-        raise number_error("hidden_width", "a positive number or null", hidden_width)
+    if hidden_width is not None:
+        check_width("hidden_width", hidden_width)
     if network_share is not None and not 0.0 <= network_share <= 1.0:
         raise number_error("network_share", "null, or from 0 to 1", network_share)
     if linear_model is not None:

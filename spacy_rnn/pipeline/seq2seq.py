@@ -147,8 +147,8 @@ class RNNSeq2Seq(SavedPipe):
         scorer: Optional[Callable] = seq2seq_score,
         make_doc: Optional[Callable[[str], Doc]] = None,
     ) -> None:
-        if max_length < 0:
-            raise number_error("max_length", "0 or a positive number", max_length)
+        if not is_whole(max_length, 0):
+            raise number_error("max_length", "a whole number, at least 0", max_length)
         check_rate("label_smoothing", label_smoothing)
         self.vocab = vocab
         self.model = model

@@ -160,7 +160,7 @@ def test_an_unknown_pooling_is_an_error():
 
 @pytest.mark.parametrize("window", [0, -1])
 def test_a_window_below_one_is_an_error(window):
-    with pytest.raises(ValueError, match=r"E011.*window must be a positive number"):
+    with pytest.raises(ValueError, match=r"E011.*window must be a whole number, at least 1"):
         QRNN(3, 4, window=window)
 
 
