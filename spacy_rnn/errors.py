@@ -528,8 +528,8 @@ class Errors(metaclass=_WithCodes):
         "rate."
     )
     E178 = (
-        "The members of a {ensemble} must be models by {member} that {what}, but {reason}. Give at "
-        "least one, and all the same {same}."
+        "The members of a {ensemble} must be models by {member} that {task}, but {reason}. Give at "
+        "least one, and let them agree in that."
     )
     E179 = (
         "The models of {first} and {other} cannot be joined: they differ in {what}. Train both on "

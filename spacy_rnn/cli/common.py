@@ -17,8 +17,8 @@ from ..training.trained import load_trained
 
 HELP = (
     "Commands for language models: write texts, and tell how surprising texts are; for text "
-    "classifiers: explain what they say, and calibrate their scores; and for sequence to sequence "
-    "models: join them."
+    "classifiers: explain what they say, and calibrate their scores; and join several trained "
+    "models."
 )
 
 rnn_cli = typer.Typer(name="rnn", help=HELP, no_args_is_help=True, rich_markup_mode=None)

@@ -9,7 +9,8 @@ from ..checks import is_number, is_whole
 from ..errors import number_error
 from ..layers.decoder import Standing, log_probs, start, step
 from ..layers.memory import Memory
-from .seq2seq import SourcesT, encode, mean_log_probs, members, parts
+from .ensembles import members
+from .seq2seq import SourcesT, encode, mean_log_probs, parts
 from .vocabulary import END
 
 # Rows of the memories that are asked at a time.

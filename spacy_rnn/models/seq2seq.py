@@ -21,6 +21,7 @@ from ..layers.pooling import pool
 from ..layers.state import StatesT
 from ..layers.teaching import Targets, losses_of, teach
 from .encoder import CELLS, RNNEncoder
+from .ensembles import members
 from .vocabulary import UNITS, Vocabulary
 
 UnitT = Literal["word", "char", "subword"]
@@ -30,8 +31,6 @@ SourcesT = Sequence[Any]
 InT = Tuple[SourcesT, List[Ints1d]]
 OutT = Floats1d
 TEXT, VECTOR = "text", "vector"
-# The name of a model that is several of them.
-ENSEMBLE = "seq2seq_ensemble"
 
 
 class Parts(NamedTuple):
@@ -164,12 +163,6 @@ def _check_choices(
     Vocabulary(source_unit, attr=source_attr)  # an error for an attribute of what is no word
     if cell not in CELLS:
         raise ValueError(Errors.E002.format(cell=cell, cells=", ".join(CELLS)))
-
-
-def members(model: Model[InT, OutT]) -> List[Model[InT, OutT]]:
-    """RETURNS (List[Model]): The models that an ensemble is made of; else the model itself. They
-    have the units of the whole, and their own weights."""
-    return list(model.layers) if model.name == ENSEMBLE else [model]
 
 
 def parts(model: Model[InT, OutT]) -> Parts:
@@ -387,7 +380,7 @@ def learn(
     order, wanted = _by_length(targets)
     ordered = [sources[i] for i in order]
     in_order = xp.asarray(weights, dtype="float32")[order]
-    each = [in_order[:n] for n in wanted.n_active]
+    by_step = xp.concatenate([in_order[:0], *(in_order[:n] for n in wanted.n_active)])
     losses: List[Any] = []
     for member in members(model):
         encoded = encode(member, ordered, is_train=True)
@@ -396,7 +389,7 @@ def learn(
             encoded.memory,
             encoded.states,
             wanted,
-            xp.concatenate([in_order[:0], *each]),
+            by_step,
             sampling=member.attrs["sampling"],
             label_smoothing=label_smoothing,
         )

@@ -1,17 +1,16 @@
 """Several text classifiers that vote."""
 
-from typing import Any, Callable, List, Optional, Tuple, cast
+from typing import Any, Callable, Dict, List, Optional, Tuple, cast
 
 from spacy.tokens import Doc
 from thinc.api import Model
 from thinc.types import Floats2d
 
-from ..errors import Errors
 from . import textcat
+from .ensembles import TEXTCAT, checked_members
 
 InT = List[Doc]
 OutT = Floats2d
-NAME = "textcat_ensemble"
 # Scores that gradients are divided by are taken for no smaller.
 SMALLEST = 1e-6
 
@@ -28,34 +27,24 @@ def TextCatEnsemble(*members: Model[InT, OutT]) -> Model[InT, OutT]:
         is that of their logits, as that of its members is.
     RAISES (ValueError): If there is none, or they do not go together.
     """
-    if not members:
-        raise _error("there is none")
-    for member in members:
-        if getattr(member, "name", None) != "textcat_rnn":
-            raise _error(f"one is '{getattr(member, 'name', type(member).__name__)}'")
-    kinds = {member.attrs["multi_label"] for member in members}
-    if len(kinds) > 1:
-        raise _error("'exclusive_classes' is true for one, and false for another")
+    layers = checked_members(TEXTCAT, members, _choices)
     return Model(
-        NAME,
+        TEXTCAT.name,
         forward,
         init=init,
-        dims={"nO": members[0].maybe_get_dim("nO")},
-        # A model that is given twice is two members, with weights of their own.
-        layers=[
-            member.copy() if member in members[:i] else member for i, member in enumerate(members)
-        ],
+        dims={"nO": layers[0].maybe_get_dim("nO")},
+        layers=layers,
         attrs={
-            "multi_label": kinds.pop(),
+            "multi_label": layers[0].attrs["multi_label"],
             "resize_output": resize_output,
             "gradient_of": "logits",
         },
     )
 
 
-def members(model: Model[InT, OutT]) -> List[Model[InT, OutT]]:
-    """RETURNS (List[Model]): The models that an ensemble is made of; else the model itself."""
-    return list(model.layers) if model.name == NAME else [model]
+def _choices(model: Model[InT, OutT]) -> Dict[str, Any]:
+    """RETURNS (Dict[str, Any]): What must be the same in all members."""
+    return {"exclusive_classes": not model.attrs["multi_label"]}
 
 
 def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, Callable]:
@@ -98,15 +87,3 @@ def resize_output(model: Model[InT, OutT], new_nO: int) -> Model[InT, OutT]:
         textcat.resize_output(member, new_nO)
     model.set_dim("nO", new_nO, force=True)
     return model
-
-
-def _error(reason: str) -> ValueError:
-    return ValueError(
-        Errors.E178.format(
-            ensemble="spacy-rnn.TextCatEnsemble.v1",
-            member="spacy-rnn.TextCatRNN.v1",
-            what="score the same labels",
-            reason=reason,
-            same="exclusive_classes",
-        )
-    )

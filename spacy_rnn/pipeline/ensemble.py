@@ -8,7 +8,8 @@ from thinc.api import Config, ConfigValidationError, Model, to_numpy
 
 from ..errors import Errors
 from ..layers.gradients import renew_gradients
-from ..models import seq2seq, textcat_ensemble
+from ..models import ensembles
+from ..models.ensembles import members
 from ..models.seq2seq import (
     reads_vectors,
     set_n_units,
@@ -19,9 +20,9 @@ from ..models.seq2seq import (
 
 SEQ2SEQ = "rnn_seq2seq"
 ARCHITECTURES = {
-    SEQ2SEQ: "spacy-rnn.Seq2SeqEnsemble.v1",
-    "rnn_textcat": "spacy-rnn.TextCatEnsemble.v1",
-    "rnn_textcat_multilabel": "spacy-rnn.TextCatEnsemble.v1",
+    SEQ2SEQ: ensembles.SEQ2SEQ.architecture,
+    "rnn_textcat": ensembles.TEXTCAT.architecture,
+    "rnn_textcat_multilabel": ensembles.TEXTCAT.architecture,
 }
 
 
@@ -61,12 +62,6 @@ class Trained(NamedTuple):
             return list(config["*"].values())
         return [config]
 
-    @property
-    def models(self) -> List[Model[Any, Any]]:
-        """RETURNS (List[Model]): Its models."""
-        of_kind: Any = seq2seq if self.factory == SEQ2SEQ else textcat_ensemble
-        return list(of_kind.members(self.pipe.model))
-
 
 def join(trained: Sequence[Trained]) -> Language:
     """Let the first pipeline's component answer with all models.
@@ -82,7 +77,7 @@ def join(trained: Sequence[Trained]) -> Language:
         _check_own_tok2vec(one)
         _check_alike(first, one)
     old, nlp, name = first.pipe, first.nlp, first.name
-    models = [model for one in trained for model in one.models]
+    models = [model for one in trained for model in members(one.pipe.model)]
     configs = [config for one in trained for config in one.configs]
     longest = [one.pipe.model.attrs.get("longest", ()) for one in trained]
     whole, config = nlp.config.interpolate(), first.config

@@ -16,10 +16,11 @@ from ..layers.observer import Observer, Reading
 from ..layers.softmax import FullSoftmax, loss_and_gradient
 from ..layers.state import recurrent_layers
 from ..models.encoder import CELLS
+from ..models.ensembles import SEQ2SEQ, members
 from ..models.lm_parts import is_backward, parts, vocabulary_of
 from ..models.reading import in_order, shift
-from ..models.seq2seq import ENSEMBLE, members, reads_vectors
 from ..models.seq2seq import parts as seq2seq_parts
+from ..models.seq2seq import reads_vectors
 from .condition import VECTOR, condition_state
 
 
@@ -179,7 +180,7 @@ def _is_lm(model: Model[Any, Any]) -> bool:
 
 
 def _is_seq2seq(model: Model[Any, Any]) -> bool:
-    return model.name in ("seq2seq", ENSEMBLE)
+    return members(model)[0].name == SEQ2SEQ.member
 
 
 def _source(pipe: Any, doc: Doc) -> Any:

@@ -36,8 +36,8 @@ from ..layers.gradients import renew_gradients
 from ..layers.perturbation import Adversary
 from ..models import latent, ngrams
 from ..models.embeddings import embeddings_of
+from ..models.ensembles import members
 from ..models.textcat import Backprop
-from ..models.textcat_ensemble import members
 from ..progress import bar
 from ..training.gradients import output_gradient
 from ..training.steps import StepStats, finish_update

@@ -180,10 +180,10 @@ def _levels(model: Model[Any, Any]) -> List[GroupT]:
     """
     if "recurrence" in model.attrs:
         return [[], [model]]
-    found: List[GroupT] = [[model] if has_parameters(model) else []]
     if "parts" in model.attrs:
         # An embedding of each word by itself: its layers over characters belong to it.
         return [[node for node in model.walk() if has_parameters(node)]]
+    found: List[GroupT] = [[model] if has_parameters(model) else []]
     beside = _are_beside_each_other(model)
     for layer in model.layers:
         of_layer = _levels(layer)

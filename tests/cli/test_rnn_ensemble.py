@@ -22,18 +22,24 @@ PAIRS = {"ab": "BA", "abc": "CBA", "bca": "ACB", "c": "C", "aab": "BAA", "cb": "
 TEXTS = ["cab", "bbb", "acb", "x", ""]
 
 
+def examples_of(nlp: Language, pairs: Dict[str, str]) -> List[Example]:
+    """RETURNS (List[Example]): Sources, targets and a vector each."""
+    found = []
+    for source, target, vector in zip(pairs, pairs.values(), numpy.eye(len(pairs), dtype="f")):
+        example = Example(nlp.make_doc(source), nlp.make_doc(source))
+        example.reference._.seq2seq = target
+        example.predicted.user_data[VECTOR] = vector
+        found.append(example)
+    return found
+
+
 def train(path: Path, seed: int, pairs: Dict[str, str], **model: Any) -> None:
     fix_random_seed(seed)
     nlp = spacy.blank("en")
     nlp.add_pipe("sentencizer")
     config = {"model": {"width": 16, "embed_width": 8, **model}, "beam_width": 2}
     nlp.add_pipe("rnn_seq2seq", name="writer", config=config)
-    examples: List[Example] = []
-    for i, (source, target) in enumerate(pairs.items()):
-        example = Example(nlp.make_doc(source), nlp.make_doc(source))
-        example.reference._.seq2seq = target
-        example.predicted.user_data[VECTOR] = numpy.eye(len(pairs), dtype="f")[i]
-        examples.append(example)
+    examples = examples_of(nlp, pairs)
     nlp.config["initialize"]["components"] = {"writer": {"source_min_freq": 1}}
     nlp.initialize(lambda: examples)
     optimizer = Adam(0.01)
@@ -113,11 +119,7 @@ def test_an_ensemble_can_be_saved_trained_and_joined_on(folder: Path, tmp_path: 
     assert [doc._.seq2seq for doc in three.pipe(TEXTS)] == [
         doc._.seq2seq for doc in blank.pipe(TEXTS)
     ]
-    examples = []
-    for source, target in PAIRS.items():
-        example = Example(three.make_doc(source), three.make_doc(source))
-        example.reference._.seq2seq = target
-        examples.append(example)
+    examples = examples_of(three, PAIRS)
     optimizer = Adam(0.01)
     losses = [three.update(examples, sgd=optimizer)["writer"] for _ in range(60)]
     assert losses[-1] < 0.2 * losses[0]
@@ -201,10 +203,7 @@ def test_configs_with_variables_are_joined(force: bool, tmp_path: Path) -> None:
     for name, width in (("one", 8), ("two", 12)):
         config = Config().from_str(CONFIG.replace("WIDTH", str(width)), interpolate=False)
         nlp = spacy.util.load_model_from_config(config, auto_fill=True)
-        examples = []
-        for source, target in PAIRS.items():
-            examples.append(Example(nlp.make_doc(source), nlp.make_doc(source)))
-            examples[-1].reference._.seq2seq = target
+        examples = examples_of(nlp, PAIRS)
         nlp.initialize(lambda found=examples: found)
         nlp.meta["performance"] = {"a_loss": 1.0, "b_loss": 2.0, "speed": 3.0}
         nlp.to_disk(tmp_path / name)

@@ -8,11 +8,11 @@ import spacy
 from numpy.testing import assert_allclose
 from thinc.api import Linear, Model, fix_random_seed
 
+from spacy_rnn.models.ensembles import members
 from spacy_rnn.models.search import Settings, search
 from spacy_rnn.models.seq2seq import (
     Seq2Seq,
     learn,
-    members,
     set_vector_width,
     set_vocabularies,
     target_losses,
@@ -146,7 +146,7 @@ def test_a_model_that_is_called_with_docs_says_what_it_takes(make_model: Any) ->
         ((Linear(),), "'linear'"),
         ((Seq2Seq(), Seq2SeqEnsemble(Seq2Seq())), "'seq2seq_ensemble'"),
         ((Seq2Seq(), 3), "'int'"),
-        ((Seq2Seq(), Seq2Seq("vector")), "'source' is 'text' for one, and 'vector'"),
+        ((Seq2Seq(), Seq2Seq("vector")), "'source' is 'text' for one, 'vector'"),
         ((Seq2Seq(unit="char"), Seq2Seq(unit="word")), "'unit'"),
         ((Seq2Seq(copy=True), Seq2Seq()), "'copy'"),
         (

@@ -9,7 +9,8 @@ from numpy.testing import assert_allclose
 from thinc.api import Adam, Linear, set_dropout_rate
 
 from spacy_rnn.models import Seq2Seq
-from spacy_rnn.models.textcat_ensemble import TextCatEnsemble, members
+from spacy_rnn.models.ensembles import members
+from spacy_rnn.models.textcat_ensemble import TextCatEnsemble
 
 from ..layers.cells import gradients, parameters, randomize
 from ..layers.numeric import assert_gradient
@@ -108,7 +109,7 @@ def test_members_have_weights_of_their_own_and_are_saved() -> None:
         (lambda: [build(), Seq2Seq()], "'seq2seq'"),
         (lambda: [build(), TextCatEnsemble(build())], "'textcat_ensemble'"),
         (lambda: [build(), 3], "'int'"),
-        (lambda: [build(True), build(False)], "'exclusive_classes' is true for one"),
+        (lambda: [build(True), build(False)], "'exclusive_classes' is True for one"),
     ],
 )
 def test_members_that_do_not_go_together_are_errors(make_members: Any, message: str) -> None:

@@ -9,8 +9,8 @@ from thinc.api import Ragged
 
 from spacy_rnn.layers import run, use_engine
 from spacy_rnn.models import reading as lm_reading
+from spacy_rnn.models.ensembles import members
 from spacy_rnn.models.lm_parts import parts
-from spacy_rnn.models.seq2seq import members
 from spacy_rnn.models.seq2seq import parts as seq2seq_parts
 from spacy_rnn.pipeline.condition import VECTOR
 from spacy_rnn.pipeline.gradients import find_recurrent, probe, size
