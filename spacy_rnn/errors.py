@@ -272,8 +272,8 @@ class Errors(metaclass=_WithCodes):
     )
     E081 = (
         "Cannot explain '{name}': found {found}. Expected the architecture spacy-rnn.TextCatRNN.v1 "
-        "and, as its linear_model, none, a spacy-rnn.NgramLinear.v1 or a spacy.TextCatBOW.v3. "
-        "Train the component with those."
+        "or an ensemble of it, and, as its linear_model, none, a spacy-rnn.NgramLinear.v1 or a "
+        "spacy.TextCatBOW.v3. Train the component with those."
     )
     E082 = "'{name}' has no label '{found}' to explain. Its labels: {labels}."
     E083 = (

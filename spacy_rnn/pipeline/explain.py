@@ -14,6 +14,7 @@ from ..layers.ragged import to_list, to_ragged
 from ..layers.threads import one_blas_thread
 from ..models import ngrams
 from ..models.embeddings import embeds_then_encodes, reads_as_language_models
+from ..models.ensembles import TEXTCAT, members
 from ..models.lm_path import Embedded, embed_units
 from ..models.textcat import logit_shares
 from .explanation import METHODS, Explanation
@@ -38,10 +39,11 @@ def explain(
 
     The score is one of logits, as the model computes them. A component may divide them by a
     temperature, in order to make probabilities of them: that divides score, baseline and
-    attributions alike, so it changes neither their ratios nor that they sum up.
+    attributions alike, so it changes neither their ratios nor that they sum up. Models that vote
+    are explained one by one, and all numbers are means over them.
 
     name (str): Name of the component, for messages.
-    model (Model[List[Doc], Floats2d]): A `spacy-rnn.TextCatRNN.v1`.
+    model (Model[List[Doc], Floats2d]): A `spacy-rnn.TextCatRNN.v1` or an ensemble of them.
     doc (Doc): The doc, which is not changed.
     label (str): The label.
     index (int): Its number.
@@ -57,15 +59,19 @@ def explain(
         )
     if not is_whole(n_steps, MIN_STEPS):
         raise number_error("n_steps", f"a whole number of at least {MIN_STEPS}", n_steps)
-    if model.name != "textcat_rnn":
-        raise ValueError(Errors.E081.format(name=name, found=f"a model '{model.name}'"))
+    voters = members(model)
+    for voter in voters:
+        if voter.name != TEXTCAT.member:
+            raise ValueError(Errors.E081.format(name=name, found=f"a model '{voter.name}'"))
     weights = label_weights(index, model.get_dim("nO"), model.attrs["multi_label"])
     baseline: Optional[float] = None
     error: Optional[float] = None
     if method == "attention":
-        values, score = _attention(name, model, doc, weights)
+        values, score = _mean([_attention(name, voter, doc, weights) for voter in voters])
     else:
-        values, score, baseline = _integrated_gradients(name, model, doc, weights, int(n_steps))
+        values, score, baseline = _mean(
+            [_integrated_gradients(name, voter, doc, weights, int(n_steps)) for voter in voters]
+        )
         error = float(values.sum()) - (score - baseline)
     return Explanation(
         label=label,
@@ -79,6 +85,11 @@ def explain(
         lang="" if doc.lang_ == "xx" else doc.lang_,
         title=str(doc.user_data.get("title") or ""),
     )
+
+
+def _mean(found: List[Tuple[Any, ...]]) -> Tuple[Any, ...]:
+    """RETURNS (Tuple): The means of what was found of several models, each in its place."""
+    return tuple(sum(each) / len(found) for each in zip(*found))
 
 
 def label_weights(index: int, n_labels: int, multi_label: bool) -> Floats1d:

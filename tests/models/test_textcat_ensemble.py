@@ -11,6 +11,7 @@ from thinc.api import Adam, Linear, set_dropout_rate
 from spacy_rnn.models import Seq2Seq
 from spacy_rnn.models.ensembles import members
 from spacy_rnn.models.textcat_ensemble import TextCatEnsemble
+from spacy_rnn.pipeline.explain import explain
 
 from ..layers.cells import gradients, parameters, randomize
 from ..layers.numeric import assert_gradient
@@ -146,8 +147,15 @@ def test_a_component_learns_by_an_ensemble(factory: str, settings: Any) -> None:
     for text, label in texts.items():
         cats = nlp(text).cats
         assert max(cats, key=cats.get) == label  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"E081.*textcat_ensemble"):
-        pipe.explain(nlp("good"))
+    doc = nlp("a good film")
+    whole = pipe.explain(doc, label="A")
+    parts = [explain("x", each, doc, "A", pipe.labels.index("A")) for each in pipe.model.layers]
+    for key in ("attributions", "score", "baseline"):
+        means = numpy.mean([getattr(part, key) for part in parts], axis=0)
+        assert_allclose(getattr(whole, key), means, rtol=1e-6)
+    assert parts[0].score != pytest.approx(parts[1].score, rel=1e-3)
+    assert sum(whole.attributions) == pytest.approx(whole.score - whole.baseline + whole.error)
+    assert abs(whole.error) < 0.02 * abs(whole.score - whole.baseline)
     pipe.add_label("C")
     assert set(nlp("good").cats) == {"A", "B", "C"}
     again = spacy.blank("en")
