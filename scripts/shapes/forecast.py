@@ -31,7 +31,7 @@ def main(
         "metrics/forecast.json"
     ),
     n_test: Annotated[int, typer.Option(min=1, help="Months at the end to forecast from")] = 120,
-    n_dev: Annotated[int, typer.Option(help="Months before those, for early stopping")] = 60,
+    n_dev: Annotated[int, typer.Option(min=HORIZON, help="Months before, to stop by")] = 60,
     width: Annotated[int, typer.Option(help="Width of the encoder")] = 32,
     seeds: Annotated[int, typer.Option(min=1, help="How many trainings")] = 3,
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Iterator, List, Optional, Sequence, Tuple, Union, cast
 import numpy
 from numpy.typing import NDArray
 from thinc.api import Ops, get_array_module, is_cupy_array
-from thinc.types import Floats2d, Floats3d, Ints1d, Ragged
+from thinc.types import Floats2d, Floats3d, Ints1d, Padded, Ragged
 
 from ..errors import Errors, number_error
 from ..layers.ragged import to_ragged
@@ -69,6 +69,9 @@ def read_part(names: Tuple[str, str], X: SequencesT, Y: Any, loss: Loss) -> Part
         found = f"{len(sequences)} sequences without a step" if len(sequences) else "no sequence"
         raise ValueError(Errors.E161.format(name=x_name, found=found))
     is_ragged = isinstance(X, Ragged)
+    if isinstance(Y, Padded):
+        advice = f"a list of arrays, such as model.ops.padded2list({y_name})"
+        raise _unusable(y_name, loss, "a Padded", advice)
     answers = _list_of_arrays(Y)
     if answers is None:
         rows = _array(Y)
@@ -97,6 +100,9 @@ def read_sequences(name: str, X: SequencesT) -> List[Floats2d]:
     if isinstance(X, Ragged):
         X = _cut(X)
     shape = getattr(X, "shape", None)
+    if isinstance(X, Padded):
+        advice = f"model.ops.padded2list({name}) is such a list."
+        raise unreadable(name, name, "a Padded", advice)  # which can be indexed without end
     if isinstance(X, (str, bytes)) or not hasattr(X, "__len__") or not hasattr(X, "__getitem__"):
         raise unreadable(name, name, f"an object of the type {type(X).__name__}")
     if shape is not None and len(shape) != 3:

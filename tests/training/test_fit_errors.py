@@ -3,7 +3,7 @@
 import numpy
 import pytest
 import spacy
-from thinc.api import Linear, Ragged, Softmax, chain
+from thinc.api import Linear, NumpyOps, Ragged, Softmax, chain
 
 from spacy_rnn.layers import GRU, list2ragged, pool
 from spacy_rnn.models import classifier, forecaster, tagger
@@ -11,6 +11,7 @@ from spacy_rnn.training import Settings, fit, predict
 
 X = [numpy.ones((n, 2), "f") for n in (3, 0, 2)]
 Y = numpy.asarray([0, 1, 1])
+PADDED = NumpyOps().list2padded([numpy.ones((n, 2), "f") for n in (3, 1, 2)])
 STEPS = [numpy.zeros(n, "int64") for n in (3, 0, 2)]
 
 
@@ -43,10 +44,15 @@ def assert_refused(match, X=X, Y=Y, model=None, **options):
         (Ragged(numpy.ones((3, 2)), numpy.asarray([1, 1], "i")), "E005"),
         (Ragged(numpy.ones((3, 2)), numpy.asarray([4, -1], "i")), "E011.*lengths.*got -1"),
         ([[[1.0, 2.0], [3.0]]], r"E160.*X\[0\] is a list of lists of unequal lengths"),
+        (PADDED, r"E160.*X is a Padded.*padded2list"),
     ],
 )
 def test_what_are_no_sequences(given, match):
     assert_refused(match, X=given)
+
+
+def test_a_padded_is_no_answer():
+    assert_refused(r"E165.*found a Padded.*padded2list\(Y\)", Y=PADDED)
 
 
 @pytest.mark.parametrize("value", [numpy.nan, numpy.inf])
