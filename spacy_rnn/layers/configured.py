@@ -12,7 +12,11 @@ from ..errors import Errors
 
 
 class Rate(float):
-    """A rate of dropout that stays what it was built with."""
+    """A rate of training, such as one of dropout, that stays what it was built with."""
+
+
+class Count(int):
+    """Likewise a number of things, such as of samples."""
 
 
 class Choice(str):
@@ -20,7 +24,8 @@ class Choice(str):
 
 
 @deserialize_attr.register(Rate)
-def _keep(own: Rate, value: bytes, name: str, model: Any) -> Rate:
+@deserialize_attr.register(Count)
+def _keep(own: Any, value: bytes, name: str, model: Any) -> Any:
     return own
 
 

@@ -1,11 +1,13 @@
 """Dropout with a rate that is part of the model."""
 
+from numbers import Real
 from typing import Any, Callable, Tuple
 
 import numpy
-from thinc.api import Model, Ops
+from thinc.api import Model, Ops, set_dropout_rate
 from thinc.types import FloatsXd
 
+from ..errors import number_error
 from .configured import Rate
 
 InT = FloatsXd
@@ -38,6 +40,21 @@ def forward(model: Model[InT, InT], X: InT, is_train: bool) -> Tuple[InT, Callab
     return X * mask, backprop
 
 
+def set_drop(model: Model[Any, Any], drop: float) -> None:
+    """Set the dropout rate of all layers of a model, as a component's `update` is given it.
+
+    Rates of constructors must be less than 1. This one may be 1 too, as spaCy's components take it:
+    then the layers give zeros.
+
+    model (Model): The model.
+    drop (float): The rate.
+    RAISES (ValueError): E011 if it is not from 0 to 1.
+    """
+    if not isinstance(drop, Real) or not 0.0 <= float(drop) <= 1.0:
+        raise number_error("drop, the dropout rate,", "from 0 to 1", drop)
+    set_dropout_rate(model, float(drop))
+
+
 def is_active(model: Model[Any, Any], is_train: bool) -> bool:
     """RETURNS (bool): Whether the layer drops anything in this pass."""
     return bool(is_train and model.attrs["dropout_rate"] and model.attrs["rate"])
@@ -52,6 +69,8 @@ def dropout_mask(ops: Ops, shape: Tuple[int, ...], rate: float, dtype: Any) -> A
 
     RETURNS (FloatsXd): 0 at that rate, else 1 / (1 - rate).
     """
+    if rate >= 1.0:  # nothing is left to be scaled up
+        return ops.xp.zeros(shape, dtype=dtype)
     if ops.xp is not numpy:
         return ops.get_dropout_mask(shape, rate).astype(dtype)
     if not rate:

@@ -7,6 +7,8 @@ from thinc.api import Ops
 
 # Sequences that are padded to the same length: more would be padded to that of one long among them.
 BLOCK = 32
+# Numbers that are laid out at a time for the products that gradients are.
+MAX_NUMBERS = 2**24
 
 
 class Memory:
@@ -135,10 +137,16 @@ class Block:
     def _product(self, pairs: List[Tuple[Any, Any]]) -> Any:
         """RETURNS (Floats3d): (n, n_longest, width)"""
         n, n_longest = self.is_row.shape
-        by_row, by_column = pairs[0]
-        left = self.xp.zeros((n, n_longest, len(pairs)), dtype=by_row.dtype)
-        right = self.xp.zeros((n, len(pairs), by_column.shape[1]), dtype=by_column.dtype)
-        for t, (by_row, by_column) in enumerate(pairs):
-            left[: len(by_row), :, t] = by_row
-            right[: len(by_column), t] = by_column
-        return left @ right
+        dtype, width = pairs[0][1].dtype, pairs[0][1].shape[1]
+        product = self.xp.empty((n, n_longest, width), dtype=dtype)
+        # One long sequence, with as many queries, would lay out as much for each short one.
+        size = max(1, MAX_NUMBERS // (n_longest * len(pairs)))
+        for a in range(0, n, size):
+            b = min(a + size, n)
+            left = self.xp.zeros((b - a, n_longest, len(pairs)), dtype=dtype)
+            right = self.xp.zeros((b - a, len(pairs), width), dtype=dtype)
+            for t, (by_row, by_column) in enumerate(pairs):
+                asked = slice(0, max(0, len(by_row[a:b])))
+                left[asked, :, t], right[asked, t] = by_row[a:b], by_column[a:b]
+            product[a:b] = left @ right
+        return product

@@ -29,7 +29,7 @@ from .freezing import constant, is_constant, is_frozen, no_gradient
 from .initializers import InitT
 from .packing import Packing, check_lengths
 from .ragged import SharedRows
-from .state import current_carry
+from .state import current_carry, drawn_mask
 from .threads import one_blas_thread
 
 InT = Ragged
@@ -276,7 +276,8 @@ class _Job:
             drop_state, drop_weights = layer.layers
             weights["Wh"], self.undrop_weights = drop_weights(weights["Wh"], is_train)
             if is_active(drop_state, is_train):
-                mask, _ = drop_state(layer.ops.xp.ones(shape, dtype=dtype), is_train)
+                ones = layer.ops.xp.ones(shape, dtype=dtype)
+                mask = drawn_mask(layer, n_seqs, lambda: drop_state(ones, is_train)[0])
         state = {key: self._initial_state(key, shape, dtype) for key in self.cell.states}
         n_before = layer.attrs["window"] - 1
         if n_before:

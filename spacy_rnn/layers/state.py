@@ -8,7 +8,7 @@ generation.
 
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Dict, Generic, Iterator, List, Optional, Tuple, TypeVar
+from typing import Any, Callable, Dict, Generic, Iterator, List, Optional, Tuple, TypeVar
 
 from thinc.api import Model
 
@@ -33,6 +33,7 @@ class Carry:
 
 
 _carry: ContextVar[Optional[Carry]] = ContextVar("spacy_rnn_carry", default=None)
+_masks: ContextVar[Optional[Dict[int, Any]]] = ContextVar("spacy_rnn_masks", default=None)
 
 
 def current_carry() -> Optional[Carry]:
@@ -49,6 +50,28 @@ def without_carry() -> Iterator[None]:
         yield
     finally:
         _carry.reset(token)
+
+
+@contextmanager
+def kept_masks() -> Iterator[None]:
+    """Let each layer within the block drop the same of the hidden state in all runs: they read the
+    same sequences step by step, of which the last ones may end before the others."""
+    token = _masks.set({})
+    try:
+        yield
+    finally:
+        _masks.reset(token)
+
+
+def drawn_mask(layer: Model[Any, Any], n_seqs: int, draw: Callable[[], Any]) -> Any:
+    """RETURNS (Floats2d): (n_seqs, nO) What a layer multiplies its hidden state by: drawn, or what
+    was drawn before within `kept_masks`."""
+    masks = _masks.get()
+    if masks is None:
+        return draw()
+    if layer.id not in masks:
+        masks[layer.id] = draw()
+    return masks[layer.id][:n_seqs]
 
 
 def recurrent_layers(model: Model[Any, Any]) -> List[Model[Any, Any]]:

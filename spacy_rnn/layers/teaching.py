@@ -12,7 +12,7 @@ from .engines.summing import summed_gradients
 from .gradients import gradient_of
 from .memory import Memory
 from .softmax import loss, smoothed_gradient
-from .state import StatesT
+from .state import StatesT, kept_masks
 
 # The number of the unit before the first, which is that of the end.
 BEGIN = 0
@@ -84,15 +84,16 @@ def read_through(
     standing = start(model, states, targets.n_seqs)
     steps: List[Step] = []
     read: List[Any] = []
-    for t, n in enumerate(targets.n_active):
-        true: Any = targets.at(t - 1)[:n] if t else numpy.full(n, BEGIN, dtype="int32")
-        ids: Any = ops.asarray1i(true)
-        if t and sampling:
-            ids = _sampled(model, steps[-1], memory, ids, sampling)
-        found = step(model, memory, ids, standing.take(slice(0, n)), mask=mask)
-        steps.append(found)
-        read.append(ids)
-        standing = found.standing
+    with kept_masks():
+        for t, n in enumerate(targets.n_active):
+            true: Any = targets.at(t - 1)[:n] if t else numpy.full(n, BEGIN, dtype="int32")
+            ids: Any = ops.asarray1i(true)
+            if t and sampling:
+                ids = _sampled(model, steps[-1], memory, ids, sampling)
+            found = step(model, memory, ids, standing.take(slice(0, n)), mask=mask)
+            steps.append(found)
+            read.append(ids)
+            standing = found.standing
     return steps, read
 
 

@@ -15,6 +15,8 @@ from .vocabulary import END
 
 # Rows of the memories that are asked at a time.
 MAX_ROWS = 2**15
+# Probabilities that are compared at a time: of all units, for each hypothesis of a batch.
+MAX_SCORES = 2**22
 # Ten times the largest that is of use: powers of lengths must not be beyond what a float can tell.
 MAX_PENALTY = 10
 
@@ -75,10 +77,12 @@ def search(
     settings (Settings): How to search.
     RETURNS (List[List[Found]]): For each source the targets, best first: as many as the beam is
         wide, or fewer.
+    RAISES (FloatingPointError): If what the model finds probable are no numbers.
     """
     settings.check()
     found: List[List[Found]] = [[] for _ in sources]
-    for batch in _batches(sources, settings.beam_width):
+    n_units = len(members(model)[0].attrs["vocabulary"])
+    for batch in _batches(sources, settings.beam_width, n_units):
         results = _Search(
             model, [sources[i] for i in batch], [max_lengths[i] for i in batch], settings
         ).run()
@@ -87,17 +91,19 @@ def search(
     return found
 
 
-def _batches(sources: SourcesT, beam_width: int) -> List[List[int]]:
-    """RETURNS (List[List[int]]): Numbers of sources of like length, so many that their rows fit."""
+def _batches(sources: SourcesT, beam_width: int, n_units: int) -> List[List[int]]:
+    """RETURNS (List[List[int]]): Numbers of sources of like length, so many that their rows fit,
+    and the scores of the units that each hypothesis may go on with."""
     sizes = [max(1, len(source)) for source in sources]
     order = sorted(range(len(sizes)), key=lambda i: sizes[i])
     batches: List[List[int]] = []
-    n_rows = MAX_ROWS
+    n_rows = n_scores = 0
     for i in order:
         n_rows += sizes[i] * beam_width
-        if n_rows > MAX_ROWS or not batches:
+        n_scores += n_units * beam_width
+        if not batches or n_rows > MAX_ROWS or n_scores > MAX_SCORES:
             batches.append([])
-            n_rows = sizes[i] * beam_width
+            n_rows, n_scores = sizes[i] * beam_width, n_units * beam_width
         batches[-1].append(i)
     return batches
 
@@ -172,11 +178,12 @@ class _Search:
             length += 1
             ids = self.ops.asarray1i(self.ids.tolist())
             read = [voice.read(ids) for voice in self.voices]
-            logs: Any = mean_log_probs(self.ops.xp, [each for each, _ in read])
+            mean: Any = mean_log_probs(self.ops.xp, [each for each, _ in read])
+            logs: Any = self.ops.to_numpy(mean)
+            if numpy.isnan(logs).any():
+                raise FloatingPointError("log-probabilities that are no numbers")
             weights: Any = sum(each for _, each in read) / len(read)
-            self._advance(
-                self.ops.to_numpy(logs).astype("float64"), self.ops.to_numpy(weights), length
-            )
+            self._advance(logs.astype("float64"), self.ops.to_numpy(weights), length)
         width = self.settings.beam_width
         return [
             sorted(each.values(), key=lambda one: (-one.score, one.units))[:width]

@@ -7,9 +7,10 @@ import numpy
 from thinc.api import Linear, Model
 from thinc.types import Floats1d, Floats2d, Ints1d, Ragged
 
-from ..checks import check_width
+from ..checks import check_rate, check_width
 from ..errors import Errors, number_error
 from ..layers.attention import KINDS, Attention, KindT, remember
+from ..layers.configured import Rate
 from ..layers.decoder import Decoder
 from ..layers.decoder import parts as decoder_parts
 from ..layers.embedding import Embedding
@@ -104,6 +105,7 @@ def Seq2Seq(
         check_width(what, number)
     if not 0.0 <= sampling <= 1.0:
         raise number_error("sampling", "from 0 to 1", sampling)
+    check_rate("embed_dropout", embed_dropout)
     is_vector = source == VECTOR
     if copy and is_vector:
         raise ValueError(Errors.E150)
@@ -138,7 +140,7 @@ def Seq2Seq(
             "source": source,
             "source_vocabulary": Vocabulary(source_unit, attr=source_attr),
             "vocabulary": Vocabulary(unit),
-            "sampling": float(sampling),
+            "sampling": Rate(sampling),
             # Units of the longest target by those of its source, and by itself.
             "longest": [1.0, 0],
             # How often each unit is in the targets.

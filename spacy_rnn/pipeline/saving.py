@@ -23,6 +23,14 @@ SelfT = TypeVar("SelfT", bound="SavedPipe")
 class SavedPipe(TrainablePipe):
     """A component whose model's file holds all that it has learned, its vocabulary too."""
 
+    def _register(self) -> None:
+        """Register the attributes of docs that the component writes."""
+
+    def __setstate__(self, state: Any) -> None:
+        # In a process that has made none of these components, attributes are not there yet.
+        super().__setstate__(state)
+        self._register()
+
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
         """RETURNS (bytes): The component, without any state of what it has read."""
         data: Dict[str, Callable] = {}

@@ -9,10 +9,11 @@ from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
 from spacy.util import minibatch
 from spacy.vocab import Vocab
-from thinc.api import Config, Model, Optimizer, set_dropout_rate
+from thinc.api import Config, Model, Optimizer
 
 from ..checks import check_rate, is_whole
 from ..errors import Errors, number_error
+from ..layers.dropout import set_drop
 from ..layers.gradients import renew_gradients
 from ..models.search import Found, Settings, search
 from ..models.seq2seq import (
@@ -161,6 +162,9 @@ class RNNSeq2Seq(SavedPipe):
         self.steps = StepStats()
         self._make_doc = make_doc
         self._units = UnitCounts()
+        self._register()
+
+    def _register(self) -> None:
         register_target()
 
     @property
@@ -241,6 +245,7 @@ class RNNSeq2Seq(SavedPipe):
             self._learn_vector_width(get_examples())
         self.model.initialize()
         renew_gradients(self.model)
+        self._forget()
 
     def _check_units(self, setting: str, vocabulary: Vocabulary, least: Optional[int]) -> None:
         if not vocabulary.units:
@@ -248,8 +253,8 @@ class RNNSeq2Seq(SavedPipe):
             raise ValueError(Errors.E171.format(name=self.name, setting=setting, min_freq=least))
 
     def _learn_vector_width(self, examples: Iterable[Example]) -> None:
-        first = next(iter(examples), None)
-        width = 0 if first is None else len(vector_of(self.reader.annotated(first)))
+        widths = (len(vector_of(self.reader.annotated(example))) for example in examples)
+        width = next((width for width in widths if width), 0)
         if not width:
             raise ValueError(Errors.E153.format(name=self.name))
         set_vector_width(self.model, width)
@@ -290,7 +295,10 @@ class RNNSeq2Seq(SavedPipe):
     def _search(self, docs: List[Doc], settings: Settings) -> List[List[Found]]:
         sources, present = self.reader.encode_sources(docs)
         limits = [self._limit(source) for source in sources]
-        results = iter(search(self.model, sources, limits, settings))
+        try:
+            results = iter(search(self.model, sources, limits, settings))
+        except FloatingPointError as e:
+            raise ValueError(Errors.E177.format(name=self.name, text=docs[0].text[:30])) from e
         return [next(results) if is_there else [] for is_there in present]
 
     def _limit(self, source: Any) -> int:
@@ -365,7 +373,7 @@ class RNNSeq2Seq(SavedPipe):
 
         examples (Iterable[Example]): The batch: sources in the predicted docs, targets in
             `reference._.seq2seq`. Examples without one or the other teach nothing.
-        drop (float): The dropout rate.
+        drop (float): The dropout rate, from 0 to 1.
         sgd (Optional[Optimizer]): Takes a step with the gradient, if given.
         losses (Optional[Dict[str, float]]): Losses so far; the cross-entropy in nats, as a mean
             over the target's units, is added under the component's name.
@@ -379,7 +387,7 @@ class RNNSeq2Seq(SavedPipe):
         sources, targets = self.reader.encode_pairs(examples)
         if not targets:
             return losses
-        set_dropout_rate(self.model, drop)
+        set_drop(self.model, drop)
         n_units = sum(map(len, targets))
         weight = self._units.add(n_units)
         total = 0.0
@@ -472,6 +480,9 @@ class RNNSeq2Seq(SavedPipe):
         if reads_vectors(self.model):
             set_vector_width(self.model, None)
         super()._model_from_bytes(data)
+
+    def _forget(self) -> None:
+        self._units = UnitCounts()  # what was learned since the last step
 
     def _structure(self) -> List[Tuple[str, Any]]:
         return [

@@ -3,10 +3,11 @@ from itertools import pairwise
 import numpy
 import pytest
 from numpy.testing import assert_allclose
-from thinc.api import Ragged
+from thinc.api import Ragged, fix_random_seed
 
 from spacy_rnn.layers import GRU, LSTM, bidirectional, run, use_engine
 from spacy_rnn.layers.ragged import to_list, to_ragged
+from spacy_rnn.layers.state import kept_masks
 from spacy_rnn.models import RNNEncoder
 
 from .cells import CELLS, ENCODER_CELLS, ENGINES, gradients, ragged, randomize, sequences
@@ -170,3 +171,28 @@ def test_a_state_that_does_not_fit_is_an_error(state, code, rng):
     model.initialize()
     with pytest.raises(ValueError, match=code):
         run(model, ragged(rng, [3, 1], 4), state)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_is_dropped_can_be_the_same_in_all_runs(engine, rng):
+    n_steps = 4
+    Xs = sequences(rng, [n_steps] * 3, 5)
+    layer = LSTM(6, 5, recurrent_dropout=0.5)
+    layer.initialize()
+    randomize(layer, rng)
+
+    def stepwise():
+        state, read = None, []
+        for t in range(n_steps):
+            Y, state, _ = run(layer, to_ragged(layer.ops, [X[t : t + 1] for X in Xs]), state, True)
+            read.append(Y.dataXd)
+        return numpy.stack(read, axis=1).reshape((-1, 6))
+
+    with use_engine(engine):
+        fix_random_seed(0)
+        whole, _, _ = run(layer, to_ragged(layer.ops, Xs), None, True)
+        fix_random_seed(0)
+        with kept_masks():
+            assert_allclose(stepwise(), whole.dataXd, atol=1e-6)
+        fix_random_seed(0)
+        assert abs(stepwise() - whole.dataXd).max() > 1e-3

@@ -137,3 +137,31 @@ def test_a_beam_wider_than_the_vocabulary_is_legal() -> None:
 def test_wrong_settings_are_errors(arguments: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Settings(**arguments).check()
+
+
+def test_batches_are_bounded_by_what_is_compared(monkeypatch: Any) -> None:
+    model = make()
+    expected = search(model, SOURCES, LIMITS, Settings(3))
+    sizes: List[int] = []
+
+    class Counted(search_module._Search):
+        def _advance(self, logs: Any, weights: Any, length: int) -> None:
+            sizes.append(logs.size)
+            super()._advance(logs, weights, length)
+
+    monkeypatch.setattr(search_module, "_Search", Counted)
+    n_units = len(model.attrs["vocabulary"])
+    monkeypatch.setattr(search_module, "MAX_SCORES", 3 * n_units * 2)
+    found = search(model, SOURCES, LIMITS, Settings(3))
+    assert max(sizes) == 3 * n_units * 2
+    assert [[one.units for one in each] for each in found] == [
+        [one.units for one in each] for each in expected
+    ]
+
+
+def test_weights_that_are_no_numbers_write_nothing() -> None:
+    model = make()
+    decoder_parts(parts(model).decoder).output.get_param("W")[:] = numpy.nan
+    for width in (1, 3):
+        with pytest.raises(FloatingPointError):
+            search(model, SOURCES, LIMITS, Settings(width))

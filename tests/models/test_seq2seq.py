@@ -1,12 +1,14 @@
 """The sequence to sequence model: gradients through the encoder, round trips, odd sources."""
 
-from typing import Any
+from typing import Any, List
 
 import numpy
 import pytest
 from numpy.testing import assert_allclose
 from thinc.api import Model, fix_random_seed, set_dropout_rate
 
+from spacy_rnn.layers import dropout
+from spacy_rnn.layers import memory as memory_module
 from spacy_rnn.layers.decoder import parts as decoder_parts
 from spacy_rnn.layers.softmax import log_probs
 from spacy_rnn.layers.teaching import Targets, read_through
@@ -202,3 +204,51 @@ def test_wrong_settings_are_errors(settings: Any, message: str) -> None:
 def test_a_vector_of_another_width_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"E003.*3.*4"):
         target_losses(make(source="vector"), numpy.zeros((2, 4)), TARGETS[:2])
+
+
+def test_one_long_pair_among_short_ones_is_laid_out_by_itself(monkeypatch: Any) -> None:
+    rng = numpy.random.RandomState(3)
+    lengths = [40, *rng.randint(0, 5, 35)]
+    sources = [rng.randint(2, 6, n).astype("int32") for n in lengths]
+    targets = [numpy.append(rng.randint(2, 5, n), 0).astype("int32") for n in lengths]
+    weights = rng.random_sample(len(lengths)).astype("f")
+    found = []
+    for most in (2**24, 1):
+        monkeypatch.setattr(memory_module, "MAX_NUMBERS", most)
+        model = make()
+        learn(model, sources, targets, weights)
+        found.append([n.get_grad(name) for n in model.walk() for name in n.param_names])
+    for one, other in zip(*found):
+        assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_the_same_of_the_hidden_state_is_dropped_at_every_step(
+    depth: int, monkeypatch: Any
+) -> None:
+    drawn: List[Any] = []
+    draw = dropout.dropout_mask
+
+    def counted(ops: Any, shape: Any, rate: float, dtype: Any) -> Any:
+        drawn.append(shape)
+        return draw(ops, shape, rate, dtype)
+
+    monkeypatch.setattr(dropout, "dropout_mask", counted)
+    model = make(recurrent_dropout=0.5, width=8, depth=depth)
+    learn(model, SOURCES, TARGETS, WEIGHTS)
+    # The encoder's two directions, and the decoder.
+    assert sorted(drawn) == sorted([(4, 4), (4, 4), (4, 8)] * depth)
+    gradients = []
+    for _ in range(2):
+        fix_random_seed(1)
+        again = make(recurrent_dropout=0.5, width=8, depth=depth)
+        fix_random_seed(1)
+        learn(again, SOURCES, TARGETS, WEIGHTS)
+        gradients.append(again.layers[-1].get_grad("C"))
+    assert_allclose(*gradients)
+
+
+def test_the_share_of_sampled_units_is_the_configs() -> None:
+    saved = make(sampling=0.25)
+    own = make(sampling=0.5).from_bytes(saved.to_bytes())
+    assert own.attrs["sampling"] == 0.5

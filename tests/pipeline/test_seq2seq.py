@@ -1,5 +1,6 @@
 """The component rnn_seq2seq: learning, writing, saving, and what users get wrong."""
 
+import pickle
 from typing import Any, Dict, List
 
 import numpy
@@ -10,9 +11,11 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import fix_random_seed
 
+from spacy_rnn.models.seq2seq import parts as model_parts
 from spacy_rnn.pipeline import seq2seq as seq2seq_module
 from spacy_rnn.pipeline.condition import VECTOR
 from spacy_rnn.training.optimizers import Adam
+from spacy_rnn.training.pairs import TARGET
 
 PAIRS = {"ab": "BA", "abc": "CBA", "bca": "ACB", "c": "C", "aab": "BAA", "cb": "BC"}
 
@@ -416,3 +419,65 @@ def test_the_same_seed_gives_the_same_weights() -> None:
         train(nlp, examples(nlp), 3)
         written.append(nlp.get_pipe("rnn_seq2seq").model.to_bytes())
     assert written[0] == written[1]
+
+
+def test_a_pickled_pipeline_works_where_none_was_made() -> None:
+    nlp = make()
+    train(nlp, examples(nlp), 5)
+    data, expected = pickle.dumps(nlp), nlp("abc")._.seq2seq
+    assert Doc.has_extension(TARGET)
+    Doc.remove_extension(TARGET)
+    assert pickle.loads(data)("abc")._.seq2seq == expected
+
+
+def test_weights_that_are_no_numbers_are_an_error() -> None:
+    nlp = make()
+    train(nlp, examples(nlp), 1)
+    decoder = model_parts(nlp.get_pipe("rnn_seq2seq").model).decoder
+    decoder.get_param("C")[:] = numpy.nan
+    with pytest.raises(ValueError, match=r"E177.*rnn_seq2seq.*'abc'"):
+        nlp("abc")
+
+
+def test_an_example_without_a_vector_teaches_nothing() -> None:
+    nlp = make(model={"source": "vector"})
+    data = examples(nlp, {"none": "none", "one": "one", "two": "two"})
+    for example, row in zip(data[1:], numpy.eye(2, dtype="f")):
+        example.predicted.user_data[VECTOR] = row
+    train(nlp, data)
+    assert nlp(data[1].predicted)._.seq2seq == "one"
+
+
+def test_a_new_beginning_forgets_an_unfinished_update() -> None:
+    nlp = make()
+    data = examples(nlp)
+    pipe = nlp.get_pipe("rnn_seq2seq")
+    norms: List[float] = []
+
+    def keep(key: Any, weights: Any, gradient: Any) -> Any:
+        norms.append(float((gradient**2).sum()))
+        return weights, gradient
+
+    for n_before in (0, 5):
+        fix_random_seed(0)
+        nlp.initialize(lambda: data)
+        for _ in range(n_before):
+            pipe.update(data)
+        fix_random_seed(0)
+        nlp.initialize(lambda: data)
+        pipe.update(data[:1], sgd=keep)
+    half = len(norms) // 2
+    assert half
+    numpy.testing.assert_allclose(norms[:half], norms[half:], rtol=1e-5)
+
+
+@pytest.mark.parametrize("drop", [-0.5, 1.5, "much"])
+def test_a_dropout_rate_that_is_none_is_an_error(drop: Any) -> None:
+    nlp = make()
+    data = examples(nlp)
+    train(nlp, data, 1)
+    with pytest.raises(ValueError, match=r"E011.*drop.*from 0 to 1"):
+        nlp.update(data, drop=drop)
+    assert numpy.isfinite(nlp.update(data, drop=1.0)["rnn_seq2seq"])
+    with pytest.raises(ValueError, match=r"E011.*embed_dropout"):
+        make(model={"embed_dropout": 1.0})
