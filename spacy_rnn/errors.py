@@ -445,7 +445,7 @@ class Errors(metaclass=_WithCodes):
         "reference too."
     )
     E153 = (
-        "'{name}' writes by vectors, but the first example has none. Give one under vector_key of "
+        "'{name}' writes by vectors, but no example has one. Give them under vector_key of "
         "spacy-rnn.PairCorpus.v1, or in doc.user_data['spacy_rnn.vector'], or load vectors into "
         "the pipeline by [initialize] vectors."
     )
@@ -523,9 +523,9 @@ class Errors(metaclass=_WithCodes):
         "layer (spacy_rnn.layers.freezing.thaw), or use predict(model, X)."
     )
     E177 = (
-        "'{name}' gives a score that is no number to the text that begins with {text!r}: its "
-        "weights are broken. Load a pipeline from before that, and train it with a lower learn "
-        "rate."
+        "'{name}' gives a score or a probability that is no number to the text that begins with "
+        "{text!r}: its weights are broken. Load a pipeline from before that, and train it with a "
+        "lower learn rate."
     )
     E178 = (
         "The members of a {ensemble} must be models by {member} that {task}, but {reason}. Give at "

@@ -1,5 +1,6 @@
 """Scores of language models and of what sequence to sequence models write."""
 
+import math
 from typing import Any, Callable, Dict, Iterable, Optional, Tuple
 
 from spacy.training import Example
@@ -22,7 +23,8 @@ def lm_score(
         bits. It counts for `lm_bits_per_char` alone.
     RETURNS (Dict[str, float]): `lm_perplexity` (by unit, ends included), `lm_bits_per_token` (all
         bits by the tokens of spaCy), `lm_bits_per_char` (all bits, spelling included, by the
-        characters of the text) and `lm_score`, 1 / perplexity. Empty if there are no examples.
+        characters of the text) and `lm_score`, 1 / perplexity; of surprisals that are no numbers
+        the perplexity is infinite. Empty if there are no examples.
     RAISES (ValueError): If a doc has no surprisals.
     """
     bits, spelled = 0.0, 0.0
@@ -40,6 +42,8 @@ def lm_score(
     if not n_units:
         return {}
     value = perplexity(bits, n_units)
+    # No other score is above one that is no number, so that `spacy train` would keep that model.
+    value = math.inf if math.isnan(value) else value
     return {
         "lm_perplexity": value,
         "lm_bits_per_char": (bits + spelled) / max(n_chars, 1),

@@ -25,6 +25,7 @@ def train_lm(
     cats: Optional[List[Dict[str, float]]] = None,
     vectors: Optional[List[List[float]]] = None,
     n_steps: int = 30,
+    init: Optional[Dict[str, Any]] = None,
     **model: Any,
 ) -> Language:
     """Train a language model on a few sentences.
@@ -34,6 +35,7 @@ def train_lm(
     cats (Optional[List[Dict[str, float]]]): Their categories.
     vectors (Optional[List[List[float]]]): Likewise vectors, for condition = "vector".
     n_steps (int): Updates by all texts.
+    init (Optional[Dict[str, Any]]): Settings of its initialization.
     **model: Further settings of the model.
     RETURNS (Language): A pipeline of a tokenizer and an `rnn_lm`.
     """
@@ -43,6 +45,7 @@ def train_lm(
     settings = {"unit": unit, "width": 24, "embed_width": 12, "tied": False, **model}
     config = {"model": {"@architectures": "spacy-rnn.LanguageModel.v1", **settings}}
     nlp.add_pipe("rnn_lm", config=config)
+    nlp.config["initialize"]["components"]["rnn_lm"] = init or {}
     docs = [nlp.make_doc(text) for text in texts]
     for doc, known in zip(docs, cats or []):
         doc.cats = known

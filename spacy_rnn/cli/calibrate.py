@@ -113,7 +113,7 @@ def calibrate_cli(
     with told_errors("Cannot calibrate"):
         # What is wrong with the outputs is told before anything is read.
         if picture is not None:
-            check_picture(picture)
+            check_picture(picture, model)
         if output is not None:
             check_output(output, force)
         nlp = load_pipeline(model, gpu_id)

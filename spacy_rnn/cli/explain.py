@@ -80,7 +80,7 @@ def explain_cli(
     """Tell what each token of texts says for or against a label, in logits."""
     with told_errors("Cannot explain"):
         if html is not None:
-            check_page(html, json, files or [])
+            check_page(html, json, files or [], model)
         nlp = load_pipeline(model, gpu_id)
         # Other text classifiers stay, as a later component may need what they find.
         name, _ = find_component(nlp, model, TEXT_CLASSIFIER, component)

@@ -99,7 +99,7 @@ def gradients_cli(
             )
         others = [] if no_cells else parse_cells(cells)
         if picture is not None:
-            check_picture(picture)
+            check_picture(picture, model)
         nlp = load_pipeline(model, gpu_id)
         name = find_recurrent(nlp, model, component)
         sources = read_sources(

@@ -1,10 +1,11 @@
 """`spacy rnn surprisal`: how surprising texts are to a language model."""
 
+import math
 import sys
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Dict, Iterable, Iterator, List, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Dict, Iterable, Iterator, List, Optional, Tuple
 
 import typer
 from spacy.tokens import Doc
@@ -75,11 +76,18 @@ def surprisal_cli(
     """Tell the surprisal of each token of texts, in bits."""
     with told_errors("Cannot tell the surprisal"):
         if html is not None:
-            check_page(html, json, files or [])
+            check_page(html, json, files or [], model)
+        elif max_bits is not None:
+            reason = "a picture alone has shades, which --html writes"
+            other = "printed numbers"
+            raise ValueError(Errors.E058.format(option="--max-bits", other=other, reason=reason))
         # What is wrong with the numbers is told before anything is read.
         n = alternatives if alternatives is not None else N_DRAWN if html is not None else 0
         draw([], n_alternatives=n, max_bits=max_bits, jupyter=False)
         loaded = load(model, component, gpu_id)
+        condition = loaded.lm.model.attrs["condition"]
+        if label_key is not None and condition != "cats":
+            raise ValueError(Errors.E072.format(given="cats", condition=condition or "none"))
         sources = read_sources(
             loaded.nlp.vocab,
             files or [],
@@ -88,6 +96,8 @@ def surprisal_cli(
             text_key=text_key,
             label_key=label_key,
         )
+        if label_key is not None:
+            sources = with_known_labels(loaded, sources)
         if html is not None:
             write_html(loaded, sources, html, n, max_bits, batch_size)
         else:
@@ -134,6 +144,33 @@ def measure(doc: Doc, vocabulary: "Vocabulary") -> Totals:
     return Totals(sum(_bits(doc)), spelled, doc.user_data[N_UNITS], len(doc.text), 1)
 
 
+def with_known_labels(loaded: Loaded, sources: Iterator[Source]) -> Iterator[Source]:
+    """Texts whose labels were asked for. Docs may have labels for other components besides.
+
+    YIELDS (Source): The same texts.
+    RAISES (ValueError): E068 for a label that the language model does not know.
+    """
+    from ..pipeline.condition import cats_row
+
+    for source in sources:
+        if source.doc is None:
+            cats_row(loaded.lm.model, source.cats)
+        yield source
+
+
+def read(loaded: Loaded, sources: Iterable[Source], batch_size: int) -> Iterator[Tuple[Doc, str]]:
+    """Let the pipeline read texts.
+
+    YIELDS (Tuple[Doc, str]): The docs, and where they are from.
+    RAISES (ValueError): E177 for surprisals that are no numbers.
+    """
+    made = ((source.make_doc(loaded.nlp), source.where) for source in sources)
+    for doc, where in loaded.nlp.pipe(made, as_tuples=True, batch_size=batch_size):
+        if math.isnan(sum(_bits(doc))):
+            raise ValueError(Errors.E177.format(name=loaded.name, text=doc.text[:30]))
+        yield doc, where
+
+
 def write_html(
     loaded: Loaded,
     sources: Iterator[Source],
@@ -144,9 +181,7 @@ def write_html(
 ) -> None:
     """Draw all texts on one page. They are held in memory, as all shades depend on all of them."""
     docs = []
-    made = ((source.make_doc(loaded.nlp), source.where) for source in sources)
-    read = loaded.nlp.pipe(made, as_tuples=True, batch_size=batch_size)
-    for doc, where in bar(read, "docs"):
+    for doc, where in bar(read(loaded, sources, batch_size), "docs"):
         doc.user_data.setdefault("title", where)
         if n_alternatives:
             doc.user_data[ALTERNATIVES] = loaded.lm.alternatives(doc, n_alternatives)
@@ -170,8 +205,7 @@ def print_all(
     for batch in batches(bar(sources, "docs", is_needed=not sys.stdout.isatty()), batch_size):
         # What spaCy stores of new words is given free again, else it would grow with the input.
         with loaded.nlp.memory_zone():
-            made = ((source.make_doc(loaded.nlp), source.where) for source in batch)
-            for doc, where in loaded.nlp.pipe(made, as_tuples=True, batch_size=batch_size):
+            for doc, where in read(loaded, batch, batch_size):
                 found = loaded.lm.alternatives(doc, n_alternatives) if n_alternatives else None
                 totals = measure(doc, loaded.lm.vocabulary)
                 figures = totals.to_dict()

@@ -77,6 +77,10 @@ def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = N
     if not is_tied(model):
         model.set_param("W", uniform(ops, (n_own, nI)))
     if model.attrs["factor"] > 1.0:
+        for k in range(1, len(model.attrs["cutoffs"]) + 1):
+            # Those of a larger vocabulary that was there before; most are made again.
+            model.set_param(f"P{k}", None)
+            model.set_param(f"W{k}", None)
         for k, (first, end) in enumerate(pairwise(bounds[1:]), start=1):
             width = max(1, int(nI / model.attrs["factor"] ** k))
             model.set_param(f"P{k}", glorot_uniform_init(ops, (width, nI)))

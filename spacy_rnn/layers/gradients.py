@@ -15,8 +15,12 @@ def gradient_of(model: Model[Any, Any], param: str) -> Any:
 
 def renew_gradients(model: Model[Any, Any]) -> None:
     """Begin anew with the gradients of a model whose weights were replaced, maybe by ones of other
-    shapes."""
+    shapes, or by none: then an optimizer must not find a gradient of them."""
     for node in model.walk():
         for param in node.param_names:
-            if node.has_grad(param) and node.has_param(param):
+            if not node.has_grad(param):
+                continue
+            if node.has_param(param):
                 node.set_grad(param, node.ops.xp.zeros_like(node.get_param(param)))
+            else:  # Thinc has no way to take one away
+                del node._params._grads[node.id, param]

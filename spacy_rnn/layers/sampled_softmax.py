@@ -7,6 +7,7 @@ from thinc.api import Model
 from thinc.types import Floats1d, Floats2d, Ints1d
 
 from ..errors import number_error
+from .configured import Count
 from .embedding import add_rows
 from .gradients import gradient_of
 from .softmax import FullSoftmax, InT, OutT, block_gradient, init, output_layer, weights_of
@@ -35,7 +36,7 @@ def SampledSoftmax(
     if n_samples < 1:
         raise number_error("n_samples", "a positive number", n_samples)
     params = {"W": None, "b": None}
-    return output_layer("sampled_softmax", nO, nI, params, init, n_samples=n_samples)
+    return output_layer("sampled_softmax", nO, nI, params, init, n_samples=Count(n_samples))
 
 
 class SampledKind(FullSoftmax):

@@ -9,8 +9,9 @@ import numpy
 from thinc.api import Model, chain, noop
 from thinc.types import Floats1d, Floats2d, Ragged
 
-from ..checks import check_width
+from ..checks import check_rate, check_width
 from ..errors import Errors, number_error
+from ..layers.configured import Rate
 from ..layers.embedding import Embedding
 from ..layers.initial_state import initial_state
 from ..layers.locked_dropout import locked_dropout
@@ -96,6 +97,7 @@ def LanguageModel(
     for what, factor in (("ar", ar), ("tar", tar)):
         if factor < 0.0:
             raise number_error(what, "at least 0", factor)
+    check_rate("embed_dropout", embed_dropout)  # by its own name; the layer has another one for it
     output = softmax if softmax is not None else Softmax()
     embed = Embedding(nE, dropout=embed_dropout)
     widths = [nE] + [width] * (depth - 1) + [nE if tied else width]
@@ -121,8 +123,8 @@ def LanguageModel(
             "condition": condition or "",
             "labels": [],
             "cell": cell,
-            "ar": float(ar),
-            "tar": float(tar),
+            "ar": Rate(ar),
+            "tar": Rate(tar),
             "backward": bool(backward),
             "tied": bool(tied),
         },

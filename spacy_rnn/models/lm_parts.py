@@ -61,3 +61,12 @@ def set_n_units(model: Model[InT, OutT], n_units: Optional[int]) -> None:
     # Not set_dim, which refuses to change the dims of a layer that has weights.
     embedding_of(model)._dims["nV"] = n_units
     parts(model).output._dims["nO"] = n_units
+
+
+def set_condition_width(model: Model[InT, OutT], width: Optional[int]) -> None:
+    """Likewise how wide the condition is. A model without one is left as it is.
+
+    width (Optional[int]): None for what is about to be loaded.
+    """
+    if model.attrs["condition"]:
+        parts(model).start._dims["nI"] = width

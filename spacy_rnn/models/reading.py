@@ -68,6 +68,7 @@ def step(
     lengths: Any,
     state: Optional[StatesT],
     weights: Floats1d,
+    share: float = 1.0,
 ) -> Step:
     """Read sequences from a state, and add up the gradients of the loss.
 
@@ -75,6 +76,8 @@ def step(
     lengths (Ints1d): (n_seqs,)
     state (Optional[StatesT]): What the sequences begin from.
     weights (Floats1d): (n,) Of each unit's loss.
+    share (float): Of the activation regularization, which is a mean: what the weights sum to, where
+        they are a mean's over more or fewer units than these.
     RETURNS (Step): The losses, and the states. Gradients end at the state.
     """
     encoder, drop, output, _ = parts(model)
@@ -83,16 +86,19 @@ def step(
     D, H = cast(Floats2d, Dr.dataXd), cast(Floats2d, Hr.dataXd)
     losses, dD = loss_and_gradient(output, D, targets, weights)
     if model.attrs["ar"] and D.size:
-        dD += (2.0 * model.attrs["ar"] / D.size) * D
+        dD += (2.0 * model.attrs["ar"] * share / D.size) * D
     dH = backprop_drop(Ragged(dD, lengths)).dataXd
     if model.attrs["tar"]:
-        dH = dH + _temporal_gradient(model, H, lengths)
+        dH = dH + _temporal_gradient(model, H, lengths, share)
     d_state = backprop.through_state(Ragged(dH, lengths), None)[1]
     return Step(losses, after, d_state)
 
 
-def _temporal_gradient(model: Model[InT, OutT], H: Floats2d, lengths: Any) -> Floats2d:
-    """The gradient of the mean square of the differences between neighbouring states."""
+def _temporal_gradient(
+    model: Model[InT, OutT], H: Floats2d, lengths: Any, share: float
+) -> Floats2d:
+    """The gradient of the mean square of the differences between neighbouring states, times tar and
+    a share."""
     xp = model.ops.xp
     dH = xp.zeros_like(H)
     if len(H) < 2:
@@ -103,7 +109,7 @@ def _temporal_gradient(model: Model[InT, OutT], H: Floats2d, lengths: Any) -> Fl
     ends = ends[(ends > 0) & (ends < len(H))]
     differences[xp.asarray(ends - 1)] = 0.0
     n_pairs = max(1, len(differences) - len(set(ends.tolist())))
-    differences *= 2.0 * model.attrs["tar"] / (n_pairs * H.shape[1])
+    differences *= 2.0 * model.attrs["tar"] * share / (n_pairs * H.shape[1])
     dH[1:] += differences
     dH[:-1] -= differences
     return cast(Floats2d, dH)

@@ -7,6 +7,8 @@ from typing import Any, Dict, Iterator, List, Mapping, Sequence, Set
 from ..errors import Errors
 
 MODELS = ("bpe", "unigram")
+# What the library writes for a space: see `bytes_of`.
+SPACE = chr(0x100 + ord(" "))
 # Tokens whose pieces are kept at hand.
 CACHE_SIZE = 2**16
 

@@ -1,7 +1,7 @@
 """What a language model predicts: words, characters or subwords, and their numbers."""
 
 from collections import Counter
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple, cast
 
 import numpy
@@ -13,7 +13,7 @@ from ..errors import Errors, number_error
 from .counts import WORDS, Counts, with_spaces
 from .spacing import Spacing
 from .spelling import Spelling
-from .subwords import Subwords, train_subwords
+from .subwords import SPACE, Subwords, train_subwords
 from .vocabulary_data import ATTRS, KINDS, check_data, is_text
 
 UNITS = KINDS
@@ -108,6 +108,12 @@ class Vocabulary:
     def shown(self, number: int) -> str:
         """RETURNS (str): A unit by its number; for special symbols their name."""
         return self.specials[number] if number < len(SPECIALS) else self.units[number - 2]
+
+    @cached_property
+    def behind_space(self) -> numpy.ndarray:
+        """RETURNS (Bools1d): (n_units,) With "subword": what may stand behind a text that ends in a
+        space. The space is the beginning of the next piece, or else the text ends there."""
+        return numpy.asarray([True, False, *(unit.startswith(SPACE) for unit in self.units)])
 
     @classmethod
     def learn(

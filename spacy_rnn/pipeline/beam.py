@@ -38,7 +38,9 @@ class Hypothesis(NamedTuple):
         return Hypothesis(total, self.n_units + 1, text, joiner)
 
 
-def search(reader: Reader, joiner: Joiner, start: Reached, settings: Settings, n: int) -> List[str]:
+def search(
+    reader: Reader, joiner: Joiner, start: Reached, settings: Settings, n: int, *, prompt: str = ""
+) -> List[str]:
     """The most probable texts that a beam finds, by the mean log-probability of their units.
 
     reader (Reader): Reads by the model.
@@ -46,6 +48,7 @@ def search(reader: Reader, joiner: Joiner, start: Reached, settings: Settings, n
     start (Reached): Where the prompt has led.
     settings (Settings): How many texts are kept at each step, and when one is over.
     n (int): How many are wanted.
+    prompt (str): What they are to follow, for messages.
     RETURNS (List[str]): At most so many different texts, best first, without the prompt.
     """
     running = [Hypothesis(0.0, 0, "", joiner)]
@@ -53,7 +56,9 @@ def search(reader: Reader, joiner: Joiner, start: Reached, settings: Settings, n
     reached = start
     for length in range(1, settings.max_length + 1):
         grown: List[Tuple[int, int, Hypothesis]] = []
-        for row, unit, total in _best_steps(reader, reached, running, 2 * settings.beam_width):
+        blocks = [block for _, block in reader.log_probs(reached.H, reached.allowed, text=prompt)]
+        log_probs = numpy.concatenate(blocks)
+        for row, unit, total in _best_steps(log_probs, running, 2 * settings.beam_width):
             longer = running[row].grown(unit, total)
             is_over = unit == END or any(stop in longer.text for stop in settings.stop)
             if is_over or length == settings.max_length:
@@ -74,11 +79,10 @@ def search(reader: Reader, joiner: Joiner, start: Reached, settings: Settings, n
 
 
 def _best_steps(
-    reader: Reader, reached: Reached, running: List[Hypothesis], n: int
+    log_probs: numpy.ndarray, running: List[Hypothesis], n: int
 ) -> List[Tuple[int, int, float]]:
     """RETURNS (List[Tuple[int, int, float]]): The most probable ways to go on: the text, the unit,
     and the log-probability of both together."""
-    log_probs = numpy.concatenate([block for _, block in reader.log_probs(reached.H)])
     totals = log_probs + numpy.asarray([[h.total] for h in running])
     n = min(n, totals.size)
     near = numpy.argpartition(-totals, n - 1, axis=None)[:n]

@@ -11,7 +11,7 @@ from thinc.util import to_numpy
 
 from ..errors import Errors, number_error
 from ..layers.state import StatesT
-from ..models.lm_parts import parts
+from ..models.lm_parts import parts, set_condition_width
 from ..training.pairs import VECTOR_KEY as VECTOR
 
 
@@ -45,7 +45,7 @@ def learn_condition(
         width = len(vectors[0]) if vectors else 0
         if not width:
             raise ValueError(Errors.E069.format(name=name, key=VECTOR))
-    parts(model).start.set_dim("nI", width, force=True)
+    set_condition_width(model, width)
 
 
 def vector_of(doc: Doc) -> numpy.ndarray:

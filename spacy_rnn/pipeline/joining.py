@@ -3,6 +3,7 @@
 import codecs
 from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Optional, Sequence
 
+import numpy
 from spacy.tokens import Doc
 
 from ..models.subwords import bytes_of
@@ -82,7 +83,7 @@ class SubwordJoiner(Joiner):
         super().__init__(vocabulary, prompt)
         self._bytes = b""
         # The prompt may end in the space that the first piece begins with.
-        self._skips_space = bool(len(prompt) and prompt[-1].whitespace_)
+        self._skips_space = ends_in_space(prompt)
 
     def add(self, unit: int) -> str:
         return self.take(bytes_in(self.vocabulary.shown(unit)))
@@ -141,6 +142,23 @@ def until_stop(pieces: Iterator[str], stops: Sequence[str]) -> Iterator[str]:
 def cut_at_stop(text: str, stops: Sequence[str]) -> str:
     """RETURNS (str): The text before the first of the stops."""
     return "".join(until_stop(iter([text]), stops))
+
+
+def ends_in_space(prompt: Doc) -> bool:
+    """RETURNS (bool): Whether there is a space behind the last token. Further spaces, and line
+    breaks, are tokens of their own."""
+    return bool(len(prompt) and prompt[-1].whitespace_)
+
+
+def may_follow(vocabulary: Vocabulary, prompt: Doc) -> Optional[numpy.ndarray]:
+    """What may be the first unit behind a prompt: where that ends in a space, none that goes on
+    with the word before it.
+
+    RETURNS (Optional[Bools1d]): (n_units,) For each unit whether it may; None if all may.
+    """
+    if vocabulary.kind != "subword" or not ends_in_space(prompt):
+        return None
+    return vocabulary.behind_space
 
 
 def prompt_units(vocabulary: Vocabulary, prompt: Doc) -> List[Any]:

@@ -23,11 +23,11 @@ from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
 from spacy.util import minibatch
 from spacy.vocab import Vocab
-from thinc.api import Config, Model, Optimizer, set_dropout_rate
+from thinc.api import Config, Model, Optimizer
 from thinc.types import Floats1d
 
 from ..errors import Errors, Warnings
-from ..layers.gradients import renew_gradients
+from ..layers.dropout import set_drop
 from ..models.grow import grow_model
 from ..models.lm_parts import (
     embedding_of,
@@ -38,7 +38,7 @@ from ..models.lm_parts import (
 )
 from ..models.reading import in_order, step, surprisals, turned
 from ..models.vocabulary import SPECIALS, Vocabulary
-from ..models.vocabulary_data import is_text
+from ..models.vocabulary_data import check_data, is_text
 from ..progress import bar
 from ..scorers import lm_score
 from ..training.gradients import count_parameters
@@ -174,12 +174,14 @@ class RNNLanguageModel(SavedLanguageModel):
         subword_model (str): "bpe" or "unigram".
         specials (Optional[List[str]]): How the end symbol and the unknown one are shown; null for
             ["</s>", "<unk>"].
-        RAISES (ValueError): If there is no text to learn from.
+        RAISES (ValueError): If there is no text to learn from, or the vocabulary is none.
         """
         if nlp is not None:
             self._make_doc = DocMaker(nlp)
         kind, attr = self.vocabulary.kind, self.vocabulary.attr
         if labels is not None:
+            if not isinstance(labels, dict):
+                check_data(labels)  # which tells what it should be
             if labels.get("kind", kind) != kind:
                 found = labels["kind"]
                 raise ValueError(Errors.E065.format(name=self.name, found=found, expected=kind))
@@ -202,13 +204,13 @@ class RNNLanguageModel(SavedLanguageModel):
             )
         if not vocabulary.units:
             raise ValueError(Errors.E066.format(name=self.name))
-        set_vocabulary(self.model, vocabulary)
         given = (labels or {}).get("labels")
+        # First, as it may find that something is missing: then all is as it was.
         learn_condition(self.name, self.model, get_examples, given)
+        set_vocabulary(self.model, vocabulary)
         sample = [example.reference for example in islice(get_examples(), 10)]
         self.model.initialize(X=sample)
-        renew_gradients(self.model)
-        self._forget()
+        self._begin_anew()
 
     def predict(self, docs: Iterable[Doc]) -> List[Floats1d]:
         """Read docs, without changing them.
@@ -254,7 +256,7 @@ class RNNLanguageModel(SavedLanguageModel):
 
         examples (Iterable[Example]): The batch. A window goes on from the state that its stream was
             left in; a doc begins from the initial one.
-        drop (float): The dropout rate.
+        drop (float): The dropout rate, from 0 to 1.
         sgd (Optional[Optimizer]): Takes a step with the gradient, if given.
         losses (Optional[Dict[str, float]]): Losses so far; the cross-entropy in nats, as a mean
             over the units of the batch, is added under the component's name.
@@ -265,16 +267,17 @@ class RNNLanguageModel(SavedLanguageModel):
         examples = list(examples)
         validate_examples(examples, "RNNLanguageModel.update")
         self._check_weights()
+        set_drop(self.model, drop)
         ops = self.model.ops
         batch = make_batch(self.model, [example.reference for example in examples], self._streams)
         if batch is None:
             return losses
-        set_dropout_rate(self.model, drop)
         n_units = len(batch.targets)
         weights = ops.xp.full(n_units, self._units.add(n_units), dtype="float32")
+        share = self._units.share(n_units)
         read: Any = (batch.inputs, batch.targets, batch.lengths)
         inputs, targets, lengths = map(ops.asarray1i, read)
-        found = step(self.model, inputs, targets, lengths, batch.state, weights)
+        found = step(self.model, inputs, targets, lengths, batch.state, weights, share)
         batch.backprop_start(found.d_state)
         total = float(cast(Any, found.losses).sum())
         if numpy.isfinite(total):
@@ -367,16 +370,24 @@ class RNNLanguageModel(SavedLanguageModel):
         self._check_weights()
         n_before = len(self.vocabulary)
         grow_model(self.name, self.model, self._by_attr(units))
-        self._forget()
-        return len(self.vocabulary) - n_before
+        n_new = len(self.vocabulary) - n_before
+        if n_new:
+            self._begin_anew()
+        return n_new
 
     def _by_attr(self, units: Iterable[str]) -> Iterable[str]:
         """RETURNS (Iterable[str]): The strings of the attribute by which the model knows words."""
-        attr = self.vocabulary.attr
-        if attr == "ORTH" or isinstance(units, str):
+        is_list = isinstance(units, Iterable) and not isinstance(units, str)
+        if self.vocabulary.attr == "ORTH" or not is_list:
             return units
-        getter = f"{attr.lower()}_"
-        return [getattr(self.vocab[unit], getter) if is_text(unit) else unit for unit in units]
+        return [self._attr_of(unit) if unit and is_text(unit) else unit for unit in units]
+
+    def _attr_of(self, unit: str) -> str:
+        """RETURNS (str): The attribute of a word: of the token that the tokenizer makes of it, as
+        its exceptions have norms of their own; of what is several tokens, that of the lexeme."""
+        doc: Any = () if self._make_doc is None else self._make_doc(unit)
+        word: Any = doc[0] if len(doc) == 1 else self.vocab[unit]
+        return self.vocabulary.word_of(word)
 
     def info(self) -> Dict[str, Any]:
         """RETURNS (Dict[str, Any]): What kind of model this is, as plain data."""
@@ -435,7 +446,7 @@ class RNNLanguageModel(SavedLanguageModel):
         if self._writer is None:
             if self._make_doc is None:
                 raise ValueError(Errors.E067.format(name=self.name))
-            self._writer = Writer(self.model, self._make_doc)
+            self._writer = Writer(self.model, self._make_doc, self.name)
         return self._writer
 
     def generate(
@@ -535,8 +546,9 @@ class RNNLanguageModel(SavedLanguageModel):
         n (int): How many.
         cats (Optional[Dict[str, float]]): Labels, for a model that depends on them.
         vector (Any): (nI,) Likewise a vector.
-        RETURNS (List[Tuple[str, float]]): Units and their probabilities, most probable first. The
-            unknown unit is not among them, so all together they sum to a little less than 1.
+        RETURNS (List[Tuple[str, float]]): Units and their probabilities, most probable first, as
+            they are added to the text. The unknown unit is not among them, so all together they sum
+            to a little less than 1.
         """
         return self._get_writer().next_tokens(text, n, cats=cats, vector=vector)
 

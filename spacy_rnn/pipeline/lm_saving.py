@@ -3,8 +3,11 @@
 from typing import Any, List, Tuple, TypeVar
 
 from ..errors import Errors
-from ..models.lm_parts import embedding_of, set_n_units, vocabulary_of
+from ..layers.gradients import renew_gradients
+from ..models.lm_parts import embedding_of, set_condition_width, set_n_units, vocabulary_of
+from ..training.unit_counts import UnitCounts
 from .saving import SavedPipe
+from .surprisal import register_extensions
 
 SelfT = TypeVar("SelfT", bound="SavedLanguageModel")
 
@@ -12,12 +15,23 @@ SelfT = TypeVar("SelfT", bound="SavedLanguageModel")
 class SavedLanguageModel(SavedPipe):
     """A component whose model is a language model. The vocabulary is in the model's file."""
 
+    def _register(self) -> None:
+        register_extensions()
+
     def _model_from_bytes(self, data: bytes) -> None:
-        # Numbers of rows are the vocabulary's, which is in the data.
+        # Numbers of rows are the vocabulary's, which is in the data, and so are the labels.
         set_n_units(self.model, None)
+        set_condition_width(self.model, None)
         # What was saved before there were backward models does not say that it is forward.
         self.model.attrs["backward"] = False
         super()._model_from_bytes(data)
+
+    def _begin_anew(self) -> None:
+        """Forget what was read by the weights that were there before, and what was learned since
+        the last step: the gradients, and how many units they are from."""
+        renew_gradients(self.model)
+        self._units = UnitCounts()
+        self._forget()
 
     def _structure(self) -> List[Tuple[str, Any]]:
         return [*super()._structure(), ("attr", vocabulary_of(self.model).attr)]
@@ -28,4 +42,5 @@ class SavedLanguageModel(SavedPipe):
         if n_rows is not None and n_rows != len(vocabulary_of(self.model)):
             reason = f"{n_rows} vectors for {len(vocabulary_of(self.model))} units"
             raise ValueError(Errors.E019.format(name=self.name, reason=reason))
+        self._begin_anew()
         return self

@@ -28,25 +28,29 @@ class Reached(NamedTuple):
 
     H (Floats2d): (n_texts, nO) What the last layer has put out.
     state (StatesT): (n_texts, nO) each.
+    allowed (Optional[Bools1d]): (n_units,) Which units may follow; None for all.
     """
 
     H: Any
     state: StatesT
+    allowed: Optional[numpy.ndarray] = None
 
     def take(self, rows: List[int]) -> "Reached":
         """RETURNS (Reached): For these texts; one may be taken more than once."""
         state = [{key: values[rows] for key, values in entry.items()} for entry in self.state]
-        return Reached(self.H[rows], state)
+        return Reached(self.H[rows], state, self.allowed)
 
 
 class Reader:
     """Reads by one model, whose weights must not change.
 
     model (Model): A language model.
+    name (str): Name of the component, for messages.
     """
 
-    def __init__(self, model: Model[Any, Any]) -> None:
+    def __init__(self, model: Model[Any, Any], name: str = "rnn_lm") -> None:
         self.model = model
+        self.name = name
         self._kept: "OrderedDict[bytes, Reached]" = OrderedDict()
 
     def condition(
@@ -145,16 +149,35 @@ class Reader:
         while len(self._kept) > MAX_KEPT:
             self._kept.popitem(last=False)
 
-    def log_probs(self, H: Any) -> Iterator[Tuple[int, numpy.ndarray]]:
+    def log_probs(
+        self, H: Any, allowed: Optional[numpy.ndarray] = None, *, text: str = ""
+    ) -> Iterator[Tuple[int, numpy.ndarray]]:
         """What may follow, in blocks of bounded size.
 
         H (Floats2d): (n, nO) What the last layer has put out.
+        allowed (Optional[Bools1d]): (n_units,) Which units may follow, and have all the probability
+            among them; None for all.
+        text (str): What it follows, for messages.
         YIELDS (Tuple[int, Floats2d]): The first row of a block, and the log-probabilities in nats,
             (n_rows, n_units). That of the unknown unit, which nobody can read, is minus infinity.
+        RAISES (ValueError): E177 if they are no numbers.
         """
         size = max(1, MAX_PROBS // len(vocabulary_of(self.model)))
         output, ops = parts(self.model).output, self.model.ops
         for first in range(0, len(H), size):
             found = numpy.array(ops.to_numpy(log_probs(output, H[first : first + size])))
+            if numpy.isnan(found).any():
+                raise ValueError(Errors.E177.format(name=self.name, text=text[:30]))
             found[:, UNKNOWN] = -numpy.inf
-            yield first, found
+            yield first, found if allowed is None else among(found, allowed)
+
+
+def among(log_probs: numpy.ndarray, allowed: numpy.ndarray) -> numpy.ndarray:
+    """RETURNS (Floats2d): (n, n_units) The log-probabilities, given that it is one of these units
+    that follows; minus infinity for the others."""
+    found = numpy.where(allowed, log_probs, -numpy.inf)
+    most = found.max(axis=1, keepdims=True)
+    with numpy.errstate(invalid="ignore", divide="ignore"):
+        total = most + numpy.log(numpy.exp(found - most).sum(axis=1, keepdims=True))
+    # Where none of them has any probability, there is nothing to share out.
+    return numpy.asarray(found - numpy.where(numpy.isfinite(total), total, 0.0), found.dtype)

@@ -67,9 +67,10 @@ def _perplexity(doc: Doc) -> Optional[float]:
 
 
 def perplexity(bits: float, n_units: int) -> float:
-    """RETURNS (float): Two to the power of the mean; infinite beyond what a float can tell."""
+    """RETURNS (float): Two to the power of the mean; infinite beyond what a float can tell, and no
+    number if the bits are none."""
     mean = bits / max(n_units, 1)
-    return 2.0**mean if mean < 1000 else float("inf")
+    return float("inf") if mean >= 1000 else 2.0**mean
 
 
 def register_extensions() -> None:

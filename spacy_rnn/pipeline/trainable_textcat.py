@@ -25,12 +25,13 @@ from spacy.pipeline.textcat import TextCategorizer
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
 from spacy.util import minibatch
-from thinc.api import NumpyOps, Optimizer, set_dropout_rate, to_numpy
+from thinc.api import NumpyOps, Optimizer, to_numpy
 from thinc.types import Floats2d
 
 from ..calibration import is_temperature, temper
 from ..checks import check_rate, is_number
 from ..errors import Errors, number_error
+from ..layers.dropout import set_drop
 from ..layers.freezing import is_frozen
 from ..layers.gradients import renew_gradients
 from ..layers.perturbation import Adversary
@@ -113,6 +114,7 @@ class CrossEntropyTextcat(TextCategorizer):
                 ngrams.count_ngrams(node, partial(self._batches_with_truths, get_examples))
         self._learn_latent(get_examples, read_raw)
         renew_gradients(self.model)
+        self._units = UnitCounts()
 
     def _learn_latent(
         self,
@@ -235,7 +237,7 @@ class CrossEntropyTextcat(TextCategorizer):
         """Learn from a batch of examples.
 
         examples (Iterable[Example]): The batch.
-        drop (float): The dropout rate.
+        drop (float): The dropout rate, from 0 to 1.
         sgd (Optional[Optimizer]): Takes a step with the gradient, if given.
         losses (Optional[Dict[str, float]]): Losses so far; this one is added under the
             component's name.
@@ -249,7 +251,7 @@ class CrossEntropyTextcat(TextCategorizer):
         if not any(len(eg.predicted) for eg in examples):
             return losses
         examples = [examples[i] for i in self._read_by_model([eg.predicted for eg in examples])]
-        set_dropout_rate(self.model, drop)
+        set_drop(self.model, drop)
         adversary = self._find_adversary()
         with adversary.watching() if adversary else nullcontext():
             scores, backprop = self.model.begin_update([eg.predicted for eg in examples])
@@ -392,7 +394,7 @@ class CrossEntropyTextcat(TextCategorizer):
         if self._rehearsal_model is None or not any(len(doc) for doc in docs):
             return losses
         docs = [docs[i] for i in self._read_by_model(docs)]
-        set_dropout_rate(self.model, drop)
+        set_drop(self.model, drop)
         scores, backprop = self.model.begin_update(docs)
         target = self._rehearsal_model.predict(docs)
         # Labels that have been added since have no former score.
@@ -449,6 +451,7 @@ class CrossEntropyTextcat(TextCategorizer):
         check_structure(self.name, before, structure(self.model))
         check_parameters(self.name, self.model)
         renew_gradients(self.model)
+        self._units = UnitCounts()
         self._check_temperature()
 
 

@@ -1,5 +1,6 @@
 """Write texts by a language model, and tell what may follow one."""
 
+from operator import methodcaller
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 import numpy
@@ -15,7 +16,7 @@ from ..models.reading import in_order, pieces, shift
 from ..models.vocabulary import END
 from .beam import search
 from .condition import condition_state
-from .joining import cut_at_stop, make_joiner, prompt_units, until_stop
+from .joining import cut_at_stop, make_joiner, may_follow, prompt_units, until_stop
 from .reader import Reached, Reader
 from .sampling import Settings, check_settings, choose, generators
 
@@ -25,15 +26,18 @@ class Writer:
 
     model (Model): A language model.
     make_doc (Callable[[str], Doc]): The tokenizer.
+    name (str): Name of the component, for messages.
     """
 
-    def __init__(self, model: Model[Any, Any], make_doc: Callable[[str], Doc]) -> None:
+    def __init__(
+        self, model: Model[Any, Any], make_doc: Callable[[str], Doc], name: str = "rnn_lm"
+    ) -> None:
         self.model = model
-        self.reader = Reader(model)
+        self.reader = Reader(model, name)
         self._make_doc = make_doc
 
     def __reduce__(self) -> Any:
-        return Writer, (self.model, self._make_doc)
+        return Writer, (self.model, self._make_doc, self.reader.name)
 
     def generate(
         self,
@@ -52,7 +56,7 @@ class Writer:
         vector (Any): (nI,) Likewise a vector.
         **settings: See `Settings`.
         RETURNS (List[Doc]): The texts, the most probable first if there is a beam.
-        RAISES (ValueError): If an argument is not as described.
+        RAISES (ValueError): If an argument is not as described; E177 if the weights are broken.
         """
         chosen = check_settings(**settings)
         _check_count(n)
@@ -61,7 +65,7 @@ class Writer:
         doc, start = self._begin(prompt, cats, vector)
         if chosen.beam_width > 1:
             joiner = make_joiner(vocabulary_of(self.model), doc)
-            texts = search(self.reader, joiner, start, chosen, n)
+            texts = search(self.reader, joiner, start, chosen, n, prompt=doc.text)
         else:
             drawn: List[List[str]] = [[] for _ in range(n)]
             for row, piece in self._draw(doc, start, chosen, n):
@@ -100,12 +104,17 @@ class Writer:
     ) -> List[Tuple[str, float]]:
         """RETURNS (List[Tuple[str, float]]): See `RNNLanguageModel.next_tokens`."""
         _check_count(n)
-        units = [END, *prompt_units(vocabulary_of(self.model), self._doc(text))]
+        doc, vocabulary = self._doc(text), vocabulary_of(self.model)
+        units = [END, *prompt_units(vocabulary, doc)]
         reached = self.reader.read_on(units, self.reader.condition(cats, vector))
-        _, log_probs = next(self.reader.log_probs(reached.H))
+        allowed = may_follow(vocabulary, doc)
+        _, log_probs = next(self.reader.log_probs(reached.H, allowed, text=text))
         best = _best(log_probs, n)[0]
         p = numpy.exp(log_probs[0, best].astype("float64"))
-        return list(zip(map(self._shown, best.tolist()), p.tolist()))
+        shown = map(self._shown, best.tolist())
+        if allowed is not None:  # the space that a piece begins with is in the text already
+            shown = map(methodcaller("removeprefix", " "), shown)
+        return list(zip(shown, p.tolist()))
 
     def alternatives(self, doc: Doc, n: int = 3) -> List[List[Tuple[str, float]]]:
         """RETURNS (List[List[Tuple[str, float]]]): See `RNNLanguageModel.alternatives`."""
@@ -125,7 +134,7 @@ class Writer:
             Hr, after, _ = run(encoder, Xr, piece.state)
             piece.leave(after)
             H = Hr.dataXd[ops.xp.asarray(numpy.nonzero(is_first[piece.rows])[0])]
-            for _, log_probs in self.reader.log_probs(H):
+            for _, log_probs in self.reader.log_probs(H, text=doc.text):
                 for row, best in zip(log_probs, _best(log_probs, n)):
                     bits = -row[best].astype("float64") / numpy.log(2.0)
                     found.append(list(zip(map(self._shown, best.tolist()), bits.tolist())))
@@ -152,8 +161,9 @@ class Writer:
         """RETURNS (Tuple[Doc, Reached]): The prompt, and where it leads."""
         doc = self._doc(prompt)
         state = self.reader.start(self.reader.condition(cats, vector))
-        units = [END, *prompt_units(vocabulary_of(self.model), doc)]
-        return doc, self.reader.read(units, state)
+        vocabulary = vocabulary_of(self.model)
+        reached = self.reader.read([END, *prompt_units(vocabulary, doc)], state)
+        return doc, reached._replace(allowed=may_follow(vocabulary, doc))
 
     def _draw(
         self, doc: Doc, start: Reached, settings: Settings, n: int
@@ -170,7 +180,8 @@ class Writer:
         reached = start.take([0] * n)
         for i in range(settings.max_length):
             going_on: List[Tuple[int, int]] = []
-            for place, unit in enumerate(self._choose(reached, settings, running, rngs)):
+            units = self._choose(reached, settings, running, rngs, doc.text)
+            for place, unit in enumerate(units):
                 row = running[place]
                 if unit == END:
                     continue
@@ -192,10 +203,11 @@ class Writer:
         settings: Settings,
         running: List[int],
         rngs: List[numpy.random.Generator],
+        prompt: str,
     ) -> List[int]:
         """RETURNS (List[int]): The next unit of each text that is running."""
         units: List[int] = []
-        for first, log_probs in self.reader.log_probs(reached.H):
+        for first, log_probs in self.reader.log_probs(reached.H, reached.allowed, text=prompt):
             chosen = [rngs[row] for row in running[first : first + len(log_probs)]]
             units += choose(log_probs, settings, chosen).tolist()
         return units

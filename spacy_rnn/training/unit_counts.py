@@ -30,6 +30,11 @@ class UnitCounts:
         self.n_seen += n_units
         return 1.0 / self.n_first
 
+    def share(self, n_units: int) -> float:
+        """RETURNS (float): What the gradient of a mean over the units of a batch that was counted
+        is to be multiplied by: exactly 1 for the first batch, or for one as large."""
+        return n_units / self.n_first
+
     def finish(self, model: Model) -> None:
         """Make the gradients of a model those of the mean over all units, and begin anew."""
         if self.n_seen > self.n_first:

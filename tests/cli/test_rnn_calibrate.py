@@ -349,6 +349,7 @@ def test_a_picture_is_drawn(folder, tmp_path):
         (["one", "few.spacy"], "E113"),
         (["one", "dev.spacy", "--picture", "picture.bmp"], "E059"),
         (["one", "dev.spacy", "--picture", "no_such/picture.png"], "E059"),
+        (["one", "dev.spacy", "--picture", "one/picture.png"], "E059"),
         (["one", "dev.spacy", "--output", "no_such/new"], "E116"),
         (["theirs", "dev.spacy", "--output", "new"], "E115"),
         (["one", "few.spacy", "--output", "new", "--n-folds", "2"], "E117"),

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional
 
+import numpy
 import pytest
 import spacy
 from click.testing import Result
@@ -33,8 +34,8 @@ GOOD, BAD = {"GOOD": 1.0, "BAD": 0.0}, {"GOOD": 0.0, "BAD": 1.0}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Saved pipelines: words, chars, cats, vectors, two (language models), none, damaged,
-    empty."""
+    """Saved pipelines: words, chars, cats, vectors, two (language models), none, damaged, broken
+    (weights that are no numbers), empty."""
     path = tmp_path_factory.mktemp("pipelines")
     registry.cli.get_all()  # as spaCy does when its command line starts
     words, chars = train_lm("word"), train_lm("char")
@@ -53,6 +54,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     two.to_disk(path / "two")
     words.to_disk(path / "damaged")
     (path / "damaged" / "rnn_lm" / "model").write_bytes(b"cut short")
+    broken = spacy.load(path / "words")
+    broken.get_pipe("rnn_lm").model.layers[2].get_param("b")[:] = numpy.nan
+    broken.to_disk(path / "broken")
     (path / "empty").mkdir()
     return path
 
@@ -264,6 +268,30 @@ def test_surprisal_depends_on_labels(folder):
     assert good["bits"][0] < 1 < bad["bits"][0]
 
 
+def test_surprisal_takes_docs_with_labels_for_other_components(folder, tmp_path):
+    nlp = spacy.blank("en")
+    docs = [nlp.make_doc("good good") for _ in range(3)]
+    docs[0].cats, docs[1].cats = GOOD, {**GOOD, "URGENT": 1.0}
+    DocBin(docs=docs).to_disk(tmp_path / "a.spacy")
+    for options in ([], ["--label-key", "label"]):
+        first, second, third = records(folder / "cats", tmp_path / "a.spacy", *options)
+        assert first["bits"] == second["bits"] != third["bits"]
+
+
+def test_a_page_may_stand_beside_the_pipeline(folder, tmp_path, monkeypatch):
+    before = {path: path.read_bytes() for path in (folder / "words").rglob("*") if path.is_file()}
+    monkeypatch.chdir(folder / "words")
+    result = invoke("surprisal", ".", "--html", "a.html", stdin="A cat.\n")
+    assert "E059" in result.stderr
+    link = tmp_path / "link"
+    link.symlink_to(folder / "words")
+    assert "E059" in invoke("surprisal", link, "-o", folder / "words" / "meta.json").stderr
+    assert "E059" in invoke("surprisal", folder / "words", "-o", link / "meta.json").stderr
+    assert {p: p.read_bytes() for p in (folder / "words").rglob("*") if p.is_file()} == before
+    run("surprisal", ".", "--html", tmp_path / "a.html", stdin="A cat.\n")
+    run("surprisal", folder / "words", "--html", folder / "words.html", stdin="A cat.\n")
+
+
 def test_surprisal_tells_alternatives(folder, words):
     expected = words.get_pipe("rnn_lm").alternatives(words("The cat"), 2)
     (found,) = records(folder / "words", "--alternatives", 2, stdin="The cat\n")
@@ -369,6 +397,7 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (path / "blank.txt").write_text("\n \n", encoding="utf8")
     (path / "keys.jsonl").write_text('{"body": "x"}\n', encoding="utf8")
     (path / "broken.jsonl").write_text('{"text": \n', encoding="utf8")
+    (path / "labels.jsonl").write_text('{"text": "good", "label": "NOPE"}\n', encoding="utf8")
     (path / "vector.json").write_text('["a"]', encoding="utf8")
     return path
 
@@ -411,6 +440,19 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("surprisal MODELS/words TEXTS/good.txt --html a.html --json", "E058"),
         ("surprisal MODELS/words TEXTS/good.txt --html TEXTS/a.html --max-bits 0", "E011"),
         ("surprisal MODELS/words TEXTS/good.txt --alternatives -1", "E011"),
+        ("surprisal MODELS/words TEXTS/good.txt --max-bits 5", "E058"),
+        ("surprisal MODELS/words TEXTS/good.txt --label-key label", "E072"),
+        ("surprisal MODELS/vectors TEXTS/labels.jsonl --label-key label", "E072"),
+        ("surprisal MODELS/cats TEXTS/labels.jsonl --label-key label", "E068"),
+        ("surprisal MODELS/cats TEXTS/labels.jsonl --label-key label --html TEXTS/a.html", "E068"),
+        ("surprisal MODELS/words TEXTS/good.txt --html MODELS/words/config.cfg", "E059"),
+        ("surprisal MODELS/words TEXTS/good.txt --html MODELS/words/rnn_lm/a.html", "E059"),
+        ("surprisal MODELS/broken TEXTS/good.txt", "E177"),
+        ("surprisal MODELS/broken TEXTS/good.txt --html TEXTS/a.html", "E177"),
+        ("surprisal MODELS/broken TEXTS/good.txt --html TEXTS/a.html -a 0", "E177"),
+        ("generate MODELS/broken", "E177"),
+        ("generate MODELS/broken -b 2", "E177"),
+        ("generate MODELS/broken --stream", "E177"),
     ],
 )
 def test_errors_are_messages_on_standard_error(folder, texts, line, code):

@@ -153,12 +153,14 @@ def test_of_several_classifiers_one_is_named(folder):
         (["one", "--n-steps", "3"], "E011"),
         (["one", "--json", "--html", "page.html"], "E058"),
         (["one", "--html", "no/such/page.html"], "E059"),
+        (["one", "--html", "{}/one/config.cfg"], "E059"),
         (["one", "no_such.txt"], "E030"),
         (["no_such"], "E054"),
     ],
 )
 def test_errors_are_told_without_a_traceback(folder, arguments, code):
     model, *rest = arguments
+    rest = [word.format(folder) for word in rest]
     result = invoke(folder / model, *rest, stdin="text")
     assert result.exit_code == 1
     assert isinstance(result.exception, SystemExit)

@@ -173,11 +173,13 @@ def test_of_several_components_one_is_named(folder):
         (["one", "--per", "page"], TEXT, "E009"),
         (["one", "--picture", "no/such/page.png"], TEXT, "E059"),
         (["one", "--picture", "page.doc"], TEXT, "E059"),
+        (["one", "--picture", "{}/one/a.png"], TEXT, "E059"),
         (["no_such"], TEXT, "E054"),
     ],
 )
 def test_errors_are_told_without_a_traceback(folder, arguments, stdin, code):
     model, *rest = arguments
+    rest = [word.format(folder) for word in rest]
     result = invoke(folder / model, *rest, stdin=stdin)
     assert result.exit_code == 1
     assert isinstance(result.exception, SystemExit)

@@ -4,7 +4,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from thinc.api import NumpyOps, fix_random_seed, set_dropout_rate
 
 from spacy_rnn.layers import LSTM, QRNN, MinGRU, bidirectional
-from spacy_rnn.layers.dropout import dropout_mask
+from spacy_rnn.layers.dropout import dropout_mask, set_drop
 from spacy_rnn.models import RNNEncoder
 
 from .cells import CELLS, RECURRENT_KINDS, SCANS, ragged, randomize
@@ -44,6 +44,27 @@ def test_set_dropout_rate_turns_each_kind_off_and_on(name, kind, rng):
     assert_allclose(model(X, is_train=True)[0].dataXd, predicted, atol=1e-6)
     set_dropout_rate(model, 0.2)
     assert numpy.abs(model(X, is_train=True)[0].dataXd - predicted).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_at_a_rate_of_1_the_outputs_are_zeros_and_so_are_the_gradients(name, rng):
+    model = build(name, rng)
+    X = ragged(rng, [5, 0, 3], 30)
+    set_drop(model, 1.0)
+    Y, backprop = model(X, is_train=True)
+    assert_array_equal(Y.dataXd, 0.0)
+    assert_array_equal(backprop(Y).dataXd, 0.0)
+    set_drop(model, 0)
+    assert_allclose(model(X, is_train=True)[0].dataXd, model.predict(X).dataXd, atol=1e-6)
+    assert_array_equal(dropout_mask(NumpyOps(), (3, 4), 1.0, "float32"), numpy.zeros((3, 4)))
+
+
+@pytest.mark.parametrize("drop", [-0.5, 1.01, 50, numpy.nan, numpy.inf, None, "0.5"])
+def test_a_rate_that_is_none_is_told_and_changes_nothing(drop, rng):
+    model = build("lstm", rng, dropout=0.25)
+    with pytest.raises(ValueError, match=r"spacy-rnn E011.*drop.*from 0 to 1"):
+        set_drop(model, drop)
+    assert model.attrs["dropout_rate"] == 0.25
 
 
 def test_set_dropout_rate_sets_the_rate_on_the_outputs(rng):

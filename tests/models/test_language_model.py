@@ -213,6 +213,7 @@ def test_the_probabilities_of_all_continuations_sum_to_one(docs: List[Doc]) -> N
         ({"depth": 0}, "E011"),
         ({"embed_width": -1}, "E011"),
         ({"ar": -1.0}, "E011"),
+        ({"embed_dropout": 1.0}, "E011. embed_dropout must"),
         ({"dropout": 1.0}, "E011"),
         ({"cell": "qrnn", "weight_dropout": 0.5}, "E025"),
     ],

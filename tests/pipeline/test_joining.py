@@ -7,8 +7,15 @@ import spacy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_rnn.models.vocabulary import UNITS, Vocabulary
-from spacy_rnn.pipeline.joining import bytes_in, cut_at_stop, make_joiner, prompt_units, until_stop
+from spacy_rnn.models.vocabulary import END, UNITS, UNKNOWN, Vocabulary
+from spacy_rnn.pipeline.joining import (
+    bytes_in,
+    cut_at_stop,
+    make_joiner,
+    may_follow,
+    prompt_units,
+    until_stop,
+)
 
 NLP = spacy.blank("en")
 TEXTS = ['The "cat" sat; it didn\'t run.\n', "a  b 中 \U0001f600 é", "It costs $5 (or so)."]
@@ -62,6 +69,26 @@ def test_a_prompt_and_what_follows_it_are_the_text(kind: str, text: str, cut: in
     assert units[: len(read)] == read
     joiner = make_joiner(vocabulary, prompt)
     assert prompt.text + "".join(map(joiner.add, units[len(read) :])) == text
+    allowed = may_follow(vocabulary, prompt)
+    assert allowed is None or allowed[[*units[len(read) :], END][0]]
+
+
+@pytest.mark.parametrize("kind", UNITS)
+@pytest.mark.parametrize(
+    "prompt", ["", "The", "The ", "The  ", "The\n", "The \n", " ", "\n ", "it "]
+)
+def test_behind_the_space_of_a_prompt_a_subword_begins_a_token(kind: str, prompt: str) -> None:
+    vocabulary, doc = VOCABULARIES[kind], NLP.make_doc(prompt)
+    allowed = may_follow(vocabulary, doc)
+    # Further spaces and line breaks are tokens, which anything may follow.
+    if kind != "subword" or prompt not in ("The ", "it "):
+        assert allowed is None
+        return
+    assert allowed is not None
+    assert allowed.shape == (len(vocabulary),)
+    assert (allowed[END], allowed[UNKNOWN]) == (True, False)
+    for number, unit in enumerate(vocabulary.units, start=2):
+        assert allowed[number] == (bytes_in(unit)[:1] == b" ")
 
 
 def test_a_subword_needs_no_second_space_behind_a_prompt_that_ends_in_one() -> None:

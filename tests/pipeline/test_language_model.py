@@ -16,7 +16,8 @@ from thinc.api import fix_random_seed
 from spacy_rnn.models.grow import remap_rows
 from spacy_rnn.models.lm_parts import set_vocabulary
 from spacy_rnn.models.vocabulary import END, UNKNOWN, Vocabulary
-from spacy_rnn.pipeline.surprisal import KEY, surprisals_of
+from spacy_rnn.pipeline.condition import VECTOR
+from spacy_rnn.pipeline.surprisal import KEY, perplexity, surprisals_of
 from spacy_rnn.training.optimizers import Adam
 from spacy_rnn.training.streams import batch_by_stream
 
@@ -362,6 +363,47 @@ def test_parts_of_a_batch_add_up_to_its_gradient() -> None:
     numpy.testing.assert_allclose(found[2], found[0], atol=1e-6)
 
 
+def gradients_of_parts(parts_of: List[slice], **settings: float) -> Dict[str, Any]:
+    """RETURNS (Dict[str, FloatsXd]): What all parts of a batch add up to before a step."""
+    nlp = initialized(**settings)
+    lm = nlp.get_pipe("rnn_lm")
+    fix_random_seed(1)  # other weights than small ones, so that the terms are no rounding
+    for node in lm.model.walk():
+        for name in [name for name in node.param_names if node.has_param(name)]:
+            W = node.get_param(name)
+            node.set_param(name, W + numpy.random.normal(0.0, 0.5, W.shape).astype("f"))
+    for part in parts_of:
+        nlp.update(examples_of(nlp, TEXTS)[part], sgd=False)
+    lm._units.finish(lm.model)
+    return {
+        f"{i}.{name}": node.get_grad(name).copy()
+        for i, node in enumerate(lm.model.walk())
+        for name in node.param_names
+        if node.has_grad(name)
+    }
+
+
+@pytest.mark.parametrize("term", ["ar", "tar"])
+def test_activation_regularization_counts_by_the_units_of_each_part(term: str) -> None:
+    whole, first, rest = slice(0, 4), slice(0, 1), slice(1, 4)
+    for order in ([first, rest], [rest, first]):
+        plain, found = (gradients_of_parts(order, **{term: value}) for value in (0.0, 3.0))
+        sizes = []
+        terms = []
+        for part in order:
+            alone = gradients_of_parts([part], **{term: 3.0})
+            without = gradients_of_parts([part])
+            terms.append({key: value - without[key] for key, value in alone.items()})
+            sizes.append(sum(len(doc) + 1 for doc in map(spacy.blank("en"), TEXTS[part])))
+        for key, value in found.items():
+            mean = sum(n * of[key] for n, of in zip(sizes, terms)) / sum(sizes)
+            numpy.testing.assert_allclose(value - plain[key], mean, atol=1e-5)
+            if term == "ar":  # the mean over all rows, however they are parted
+                at_once = gradients_of_parts([whole], ar=3.0)[key]
+                numpy.testing.assert_allclose(value, at_once, atol=1e-5)
+    assert max(numpy.abs(terms[0][key] - terms[1][key]).max() for key in terms[0]) > 1e-3
+
+
 def test_other_weights_are_used_at_once() -> None:
     nlp = initialized()
     lm = nlp.get_pipe("rnn_lm")
@@ -522,3 +564,230 @@ def test_scores_of_a_model_with_labels_take_them_from_the_references() -> None:
         nlp.update(examples, sgd=optimizer)
     scores = nlp.evaluate(examples)
     assert scores["lm_perplexity"] < 1.1
+
+
+def conditional(kind: str, width: int) -> Any:
+    """RETURNS (Tuple[Language, Callable[[int], List[Example]]]): A pipeline that depends on so many
+    labels, or on vectors of such a width, and what makes examples with others."""
+    nlp = blank("char", condition=kind)
+    nlp.config["initialize"]["components"]["rnn_lm"] = {"min_freq": 1}
+
+    def examples(width: int) -> List[Example]:
+        found = examples_of(nlp, TEXTS)
+        for example in found:
+            example.reference.cats = {label: float(label == "A") for label in "ABCDE"[:width]}
+            example.reference.user_data[VECTOR] = numpy.ones(width, dtype="f")
+        return found
+
+    nlp.initialize(lambda: examples(width))
+    return nlp, examples
+
+
+@pytest.mark.parametrize("kind", ["cats", "vector"])
+def test_a_conditional_model_is_initialized_again_with_another_width(kind: str) -> None:
+    nlp, examples = conditional(kind, 2)
+    lm = nlp.get_pipe("rnn_lm")
+    nlp.update(examples(2), sgd=Adam(0.01))
+    for width in (3, 1, 2):
+        optimizer = nlp.initialize(lambda width=width: examples(width))
+        start = lm.model.layers[3]
+        assert start.get_dim("nI") == width
+        assert len(lm.model.attrs["labels"]) == (width if kind == "cats" else 0)
+        for _ in range(2):
+            nlp.update(examples(width), sgd=optimizer)
+        assert start.get_param("W").shape[1] == width
+        assert numpy.abs(start.get_param("W")).max() > 0.0
+        assert numpy.isfinite(nlp.evaluate(examples(width))["lm_perplexity"])
+
+
+@pytest.mark.parametrize("kind", ["cats", "vector"])
+def test_a_conditional_model_is_loaded_over_one_of_another_width(kind: str, tmp_path: Any) -> None:
+    (two, of_two), (three, of_three) = conditional(kind, 2), conditional(kind, 3)
+    assert two.config["components"] == three.config["components"]
+    optimizer = Adam(0.02)
+    for _ in range(3):
+        three.update(of_three(3), sgd=optimizer)
+    two.update(of_two(2), sgd=False)  # gradients of the other shape
+    expected = three.evaluate(of_three(3))["lm_perplexity"]
+    three.to_disk(tmp_path)
+    for nlp in (two.from_bytes(three.to_bytes()), conditional(kind, 2)[0].from_disk(tmp_path)):
+        assert nlp.evaluate(of_three(3))["lm_perplexity"] == pytest.approx(expected)
+        assert nlp.get_pipe("rnn_lm").model.attrs["labels"] == list("ABC" if kind == "cats" else "")
+        nlp.update(of_three(3), sgd=Adam(0.01))
+    # The kind of the condition is the config's.
+    other = conditional("vector" if kind == "cats" else "cats", 3)[0]
+    with pytest.raises(ValueError, match="E019"):
+        other.from_bytes(three.to_bytes())
+
+
+def test_a_model_that_misses_its_condition_stays_as_it_was() -> None:
+    nlp, _ = conditional("cats", 2)
+    lm = nlp.get_pipe("rnn_lm")
+    before = nlp("The cat")._.surprisal
+    with pytest.raises(ValueError, match="E021"):
+        nlp.initialize(lambda: examples_of(nlp, ["xyz"]))
+    assert "x" not in lm.vocabulary
+    assert nlp("The cat")._.surprisal == before
+
+
+@pytest.mark.parametrize("is_old", [False, True])
+def test_what_training_is_to_do_is_by_the_config_and_not_by_the_weights(
+    is_old: bool, tmp_path: Any
+) -> None:
+    saved = {"ar": 2.0, "tar": 1.0, "softmax": SOFTMAXES["sampled"]}
+    nlp = initialized(**saved)
+    model = nlp.get_pipe("rnn_lm").model
+    if is_old:  # as pipelines of before had them
+        model.attrs.update(ar=2.0, tar=1.0)
+        model.layers[2].attrs["n_samples"] = 12
+    expected = nlp("The cat")._.surprisal
+    nlp.to_disk(tmp_path)
+    for settings, n_samples in [({"ar": 0.0, "tar": 0.5}, 5), ({}, 12)]:
+        changed = {**settings, "softmax": {"n_samples": n_samples}}
+        config = {"components": {"rnn_lm": {"model": changed}}}
+        other = spacy.load(tmp_path, config=config)
+        model = other.get_pipe("rnn_lm").model
+        for _ in range(2):  # also when it is saved once more
+            assert model.attrs["ar"] == settings.get("ar", 2.0)
+            assert model.attrs["tar"] == settings.get("tar", 1.0)
+            assert isinstance(model.attrs["ar"], float)
+            assert model.layers[2].attrs["n_samples"] == n_samples
+            assert other("The cat")._.surprisal == pytest.approx(expected)
+            model = model.copy()
+        other.update(examples_of(other, TEXTS), sgd=Adam(0.01))
+        other.to_disk(tmp_path / "again")
+        model = spacy.load(tmp_path / "again").get_pipe("rnn_lm").model
+        assert model.attrs["ar"] == settings.get("ar", 2.0)
+        assert model.layers[2].attrs["n_samples"] == n_samples
+
+
+@pytest.mark.parametrize("drop", [50, 1.5, -0.5, float("nan"), "0.5", None])
+def test_a_dropout_rate_out_of_range_is_told_before_anything_is_learned(drop: Any) -> None:
+    nlp = initialized()
+    before = nlp.to_bytes()
+    with pytest.raises(ValueError, match=r"spacy-rnn E011.*drop.*from 0 to 1"):
+        nlp.update(examples_of(nlp, TEXTS), drop=drop, sgd=Adam(0.01))
+    assert nlp.to_bytes() == before
+
+
+def test_all_may_be_dropped() -> None:
+    nlp = initialized(embed_dropout=0.1, weight_dropout=0.1)
+    losses: Dict[str, float] = {}
+    lm = nlp.get_pipe("rnn_lm")
+    nlp.update(examples_of(nlp, TEXTS), drop=1.0, sgd=False, losses=losses)
+    # Nothing is told apart but by the bias, which is zero.
+    assert losses["rnn_lm"] == pytest.approx(numpy.log(len(lm.vocabulary)), rel=1e-5)
+    nlp.update(examples_of(nlp, TEXTS), drop=1.0, sgd=Adam(0.01))
+    assert numpy.isfinite(nlp("The cat")._.surprisal)
+
+
+@pytest.mark.parametrize("way", ["initialize", "from_bytes", "from_disk", "add_units"])
+def test_an_update_that_was_not_finished_is_forgotten_with_its_weights(
+    way: str, tmp_path: Any
+) -> None:
+    nlp = initialized()
+    lm = nlp.get_pipe("rnn_lm")
+    saved = nlp.to_bytes()
+    nlp.to_disk(tmp_path)
+    twin = initialized()
+    for one in (nlp, twin):
+        if one is nlp:
+            one.update(examples_of(nlp, TEXTS * 5), sgd=False)
+        fix_random_seed(3)
+        if way == "initialize":
+            one.initialize(lambda one=one: examples_of(one, TEXTS))
+        elif way == "add_units":
+            assert one.get_pipe("rnn_lm").add_units(["zebra"]) == 1
+        else:
+            getattr(one, way)(saved if way == "from_bytes" else tmp_path)
+        one.update(examples_of(one, TEXTS[:1]), sgd=False)
+        one.get_pipe("rnn_lm")._units.finish(one.get_pipe("rnn_lm").model)
+    for node, other in zip(lm.model.walk(), twin.get_pipe("rnn_lm").model.walk()):
+        for name in [name for name in node.param_names if node.has_grad(name)]:
+            numpy.testing.assert_allclose(node.get_grad(name), other.get_grad(name), atol=1e-6)
+
+
+def test_an_update_goes_on_where_only_what_was_read_is_forgotten() -> None:
+    nlp = initialized()
+    lm = nlp.get_pipe("rnn_lm")
+    with nlp.memory_zone():
+        nlp.update(examples_of(nlp, TEXTS), sgd=False)
+    assert lm.add_units(["cat"]) == 0
+    assert lm._units.n_seen == sum(len(nlp.make_doc(text)) + 1 for text in TEXTS)
+
+
+def test_a_norm_that_is_added_is_the_one_that_the_tokenizer_gives() -> None:
+    nlp = initialized(attr="NORM")
+    lm = nlp.get_pipe("rnn_lm")
+    assert nlp.make_doc("'bout")[0].norm_ == "about" != nlp.vocab["'bout"].norm_
+    assert lm.add_units(["'bout", "about", "Jan.", "New York"]) == 3
+    assert lm.vocabulary.units[-3:] == ["about", "January", "new york"]
+    assert lm.vocabulary.encode(nlp.make_doc("'bout Jan.")).ids.tolist() == [
+        len(lm.vocabulary) - 3,
+        len(lm.vocabulary) - 2,
+    ]
+    for wrong in ([""], [None], ["a", "\ud800"], "abc", 5):
+        with pytest.raises(ValueError, match="E011"):
+            lm.add_units(wrong)
+
+
+def test_weights_of_clusters_that_are_there_no_more_are_left_out() -> None:
+    softmax = {**SOFTMAXES["adaptive"], "cutoffs": [5, 9, 40], "factor": 2.0}
+    nlp = blank("char", softmax=softmax)
+    lm = nlp.get_pipe("rnn_lm")
+    many = ["".join(map(chr, range(0x4E00, 0x4E00 + 60)))]
+    few = ["abcabcde"]
+    for texts in (many, few, many, few):
+        optimizer = nlp.initialize(lambda texts=texts: examples_of(nlp, texts))
+        output = lm.model.layers[2]
+        found = {name for name in output.param_names if output.has_param(name)}
+        expected = {"b", "C", "c", "P1", "W1"}
+        assert found == (expected | {"P2", "W2", "P3", "W3"} if texts is many else expected)
+        for _ in range(2):
+            nlp.update(examples_of(nlp, texts), sgd=optimizer)
+    fresh = blank("char", softmax=softmax)
+    fresh.initialize(lambda: examples_of(fresh, few))
+    assert lm.info()["parameters"] == fresh.get_pipe("rnn_lm").info()["parameters"]
+    # Also where a smaller model is loaded over a larger one.
+    large = blank("char", softmax=softmax)
+    optimizer = large.initialize(lambda: examples_of(large, many))
+    large.update(examples_of(large, many), sgd=optimizer)
+    large.from_bytes(nlp.to_bytes())
+    assert large(few[0])._.surprisal == pytest.approx(nlp(few[0])._.surprisal)
+    large.update(examples_of(large, few), sgd=Adam(0.01))
+    assert not large.get_pipe("rnn_lm").model.layers[2].has_param("P3")
+
+
+def test_a_vocabulary_that_is_none_is_told() -> None:
+    nlp = initialized()
+    for labels in (["a"], "a", 5):
+        with pytest.raises(ValueError, match="E060"):
+            nlp.get_pipe("rnn_lm").initialize(lambda: examples_of(nlp, TEXTS), labels=labels)
+
+
+def test_weights_that_are_no_numbers_are_told_where_they_are_used() -> None:
+    nlp = initialized()
+    lm = nlp.get_pipe("rnn_lm")
+    optimizer = Adam(0.01)
+    lm.model.layers[2].get_param("b")[:] = numpy.nan
+    doc = nlp("The cat")
+    assert numpy.isnan(doc._.surprisal)
+    assert numpy.isnan(doc._.perplexity)
+    assert numpy.isnan(perplexity(float("nan"), 5))
+    assert perplexity(1e9, 5) == numpy.inf
+    # A training goes on to tell of it, and no score is better than another one.
+    scores = nlp.evaluate(examples_of(nlp, TEXTS))
+    assert (scores["lm_perplexity"], scores["lm_score"]) == (numpy.inf, 0.0)
+    nlp.update(examples_of(nlp, TEXTS), sgd=optimizer)
+    assert lm.steps.n_skipped == 1
+    nlp.rename_pipe("rnn_lm", "mine")
+    for write in (
+        lambda: lm.generate("The cat", seed=0),
+        lambda: lm.generate("The cat", temperature=0.0),
+        lambda: lm.generate("The cat", beam_width=3),
+        lambda: list(lm.stream("The cat", seed=0)),
+        lambda: lm.next_tokens("The cat"),
+        lambda: lm.alternatives(nlp.make_doc("The cat")),
+    ):
+        with pytest.raises(ValueError, match=r"spacy-rnn E177.*'mine'.*'The cat'"):
+            write()

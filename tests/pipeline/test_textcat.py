@@ -280,6 +280,18 @@ def test_settings_outside_their_range_are_errors(settings):
         make(**settings)
 
 
+@pytest.mark.parametrize("factory", FACTORIES)
+def test_a_dropout_rate_is_from_0_to_1(factory):
+    nlp, pipe, _ = make(factory)
+    nlp.resume_training()
+    for learn in (pipe.update, pipe.rehearse):
+        for drop in (-0.5, 1.5, 50):
+            with pytest.raises(ValueError, match=r"E011.*drop"):
+                learn(examples(nlp), drop=drop)
+        (loss,) = learn(examples(nlp), drop=1.0).values()
+        assert numpy.isfinite(loss)
+
+
 def test_weights_for_unknown_labels_are_an_error():
     with pytest.raises(ValueError, match=r"E020.*SAD"):
         make(class_weights={"SAD": 2.0})
@@ -428,6 +440,25 @@ def test_it_can_begin_anew_on_other_texts(factory, n_first):
         Example.from_dict(other.make_doc(TRAIN[0][0]), {"cats": {"POSITIVE": 1.0, "NEGATIVE": 0.0}})
     ]
     assert numpy.isfinite(other.update(data, sgd=Adam(0.01))[factory])
+
+
+@pytest.mark.parametrize("way", ["initialize", "from_bytes"])
+def test_an_update_that_was_not_finished_is_forgotten_with_its_weights(way):
+    found = []
+    for n_before in (0, 6):
+        nlp, pipe, _ = make()
+        saved = nlp.to_bytes()
+        if n_before:
+            pipe.update(examples(nlp), sgd=None)
+        if way == "initialize":
+            fix_random_seed(0)
+            nlp.initialize(lambda nlp=nlp: examples(nlp))
+        else:
+            nlp.from_bytes(saved)
+        pipe.update(examples(nlp)[:1], sgd=None)
+        found.append(pipe.model.get_ref("output_layer").get_grad("b"))
+    assert_allclose(found[1], found[0], atol=1e-6)
+    assert numpy.abs(found[0]).max() > 0.0
 
 
 def test_a_pipeline_whose_attribute_was_saved_as_a_number_is_loaded(tmp_path):

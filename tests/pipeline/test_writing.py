@@ -45,13 +45,24 @@ GOOD, BAD = {"GOOD": 1.0, "BAD": 0.0}, {"GOOD": 0.0, "BAD": 1.0}
 
 
 def distribution(lm: RNNLanguageModel, text: str) -> numpy.ndarray:
-    """RETURNS (Floats1d): The probability of each unit after a text that is read as a whole."""
+    """RETURNS (Floats1d): The probability of each unit after a text that is read as a whole. Behind
+    a space a new token begins, or the text ends."""
     doc = NLP.make_doc(text)
     is_end = lm.vocabulary.kind != "subword"
     ids = lm.model.ops.asarray1i([END, *lm.vocabulary.encode(doc, is_end=is_end).ids.tolist()])
     encoder, _, output, _ = parts(lm.model)
     H = encoder.predict(Ragged(ids, lm.model.ops.asarray1i([len(ids)]))).dataXd
-    return numpy.exp(numpy.asarray(log_probs(output, H[-1:])[0], dtype="float64"))
+    p = numpy.exp(numpy.asarray(log_probs(output, H[-1:])[0], dtype="float64"))
+    if lm.vocabulary.kind == "subword" and ends_in_space(text):
+        p *= [n == END or lm.vocabulary.shown(n).startswith("Ġ") for n in range(len(p))]
+        p /= p.sum()
+    return p
+
+
+def ends_in_space(text: str) -> bool:
+    """RETURNS (bool): Whether there is a space behind the last token: a second one is a token."""
+    doc = NLP.make_doc(text)
+    return bool(len(doc) and doc[-1].whitespace_)
 
 
 def texts(lm: RNNLanguageModel, prompt: str = "", **settings: Any) -> List[str]:
@@ -218,9 +229,43 @@ def test_next_tokens_are_the_softmax_after_the_whole_text(unit: str) -> None:
         assert 0.0 < sum(p) <= 1.0
         assert_allclose(p, numpy.sort(expected)[::-1][:8], atol=1e-5)
         shown = lm._get_writer()._shown
-        by_text = {shown(number): value for number, value in enumerate(expected.tolist())}
+        by_text = {shown(number): value for number, value in enumerate(expected.tolist()) if value}
+        if unit == "subword" and ends_in_space(text):
+            by_text = {key.removeprefix(" "): value for key, value in by_text.items()}
         for unit_text, value in found:
             assert by_text[unit_text] == pytest.approx(value, abs=1e-5)
+
+
+def test_behind_a_space_a_subword_does_not_go_on_with_the_word_before_it() -> None:
+    # So few pieces that "they" is two of them, and "the" is nearly always followed by "y".
+    init = {"max_size": 258}
+    lm = make_lm("subword", ["they"] * 8 + ["the cat"] * 4, n_steps=80, init=init)
+    assert lm.next_tokens("the", 1)[0][0] == "y"
+    for prompt, is_begun in [("the ", True), ("they the ", True), ("the  ", False), (" ", False)]:
+        found = lm.next_tokens(prompt, 1000)
+        assert sum(p for _, p in found) == pytest.approx(1.0, abs=1e-3)
+        assert (len(found) < len(lm.vocabulary) - 1) == is_begun
+        # The piece is shown as it is added: without the space, which is in the text already.
+        assert any(text.startswith(" ") for text, _ in found) != is_begun
+    for settings in ({"temperature": 0.0}, {"seed": 1, "n": 30}, {"beam_width": 4, "n": 4}):
+        # One unit: the space by itself, which is there already, or the end.
+        assert set(texts(lm, "the ", max_length=1, **settings)) == {"the "}
+    assert texts(lm, "the ", temperature=0.0, max_length=8) == ["the cat"]
+    assert "the " + "".join(lm.stream("the ", temperature=0.0, max_length=8)) == "the cat"
+
+
+def test_behind_a_space_where_no_subword_begins_with_one_the_text_ends() -> None:
+    nlp = train_lm("subword", texts=["they"], n_steps=1)
+    lm: Any = nlp.get_pipe("rnn_lm")
+    behind_space = lm.vocabulary.behind_space
+    spaced = numpy.nonzero(behind_space)[0].tolist()
+    assert [lm.vocabulary.shown(number) for number in spaced] == ["</s>", "Ġ"]
+    behind_space[spaced[1]] = False
+    assert lm.next_tokens("the ") == [("</s>", pytest.approx(1.0))]
+    assert texts(lm, "the ", seed=0, n=2) == ["the "] * 2
+    # Not even that: nothing can be written, and nothing is no number.
+    parts(lm.model).output.get_param("b")[END] = -numpy.inf
+    assert lm.next_tokens("the ") == []
 
 
 def test_next_tokens_are_as_many_as_wanted_or_as_there_are() -> None:
@@ -262,7 +307,8 @@ def test_alternatives_are_what_might_have_followed_the_text_before_each_token(
     for token, row in zip(doc, found):
         bits = [value for _, value in row]
         assert bits == sorted(bits)
-        before = doc.text[: token.idx]
+        # To a subword the space before it is not known either.
+        before = doc[: token.i].text if unit == "subword" else doc.text[: token.idx]
         expected = lm.next_tokens(before, 3)
         assert [text for text, _ in row] == [text for text, _ in expected]
         assert_allclose(bits, -numpy.log2([p for _, p in expected]), atol=1e-3)
