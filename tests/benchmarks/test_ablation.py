@@ -100,6 +100,7 @@ def test_a_dry_run_shows_what_there_is_to_do(places: Places) -> None:  # noqa: F
     assert "mr, linear model: summed up, seed 0" in result.output
 
 
+@pytest.mark.slow
 def test_a_variant_is_trained(places: Places) -> None:  # noqa: F811
     found = do_run(Run("mr", 0, "linear model: none", 0, max_steps=2), places)
     assert found["steps"] == 2

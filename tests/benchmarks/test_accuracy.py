@@ -133,6 +133,7 @@ def test_a_training_is_scored_written_and_cleared_away(places: Places) -> None:
     assert all(bar["met"] is None for bar in figures["bars"])
 
 
+@pytest.mark.slow
 def test_a_training_that_fails_is_told_and_the_others_go_on(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,6 +40,7 @@ def made(setting: str, seed: int, accuracy: float) -> Dict[str, Any]:
     return {"setting": setting, "seed": seed, "minutes": 1.0, "dev": scores, "test": scores}
 
 
+@pytest.mark.slow
 def test_each_setting_is_trained_once_for_each_seed(corpus, tmp_path, monkeypatch):
     output = tmp_path / "found.json"
     printed = run(corpus, output, "--seeds", "2", "--settings", "null,balanced")

@@ -23,6 +23,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_each_share_is_scored_beside_the_joint_sum(corpus: Path, tmp_path: Path) -> None:
     output = tmp_path / "shares.json"
     options = [str(corpus), "--max-steps", "40", "--output", str(output)]

@@ -106,6 +106,7 @@ def test_a_training_goes_on_where_it_was_saved(corpus: Corpus, tmp_path: Path) -
 # The command
 
 
+@pytest.mark.slow
 def test_command_writes_what_it_found_and_does_not_repeat_it(tmp_path: Path) -> None:
     path = tmp_path / "made" / "lm_quality.json"
     run = CliRunner().invoke(app, [*QUICK, "--output", str(path)])
@@ -128,6 +129,7 @@ def test_command_writes_what_it_found_and_does_not_repeat_it(tmp_path: Path) -> 
     assert "softmax" not in json.loads(path.read_text(encoding="utf8"))
 
 
+@pytest.mark.slow
 def test_other_settings_are_measured_anew(tmp_path: Path) -> None:
     path, found = tmp_path / "lm_quality.json", []
     for more in ([], ["--only", "softmax", "--tokens", "80"]):

@@ -123,6 +123,7 @@ def test_memory_sees_what_is_allocated() -> None:
     assert peak - before > 0.9 * block.nbytes / 2**20
 
 
+@pytest.mark.slow
 def test_a_process_that_fails_is_an_error() -> None:
     with pytest.raises(RuntimeError, match=r"benchmarks\.growth no-such-model"):
         run_apart("benchmarks.growth", ["no-such-model", "inference", "5"])
@@ -157,6 +158,7 @@ def test_import_cost_is_the_median_of_the_differences() -> None:
     assert found["with"]["import"] == 5.25
 
 
+@pytest.mark.slow
 def test_processes_are_with_and_without_the_package() -> None:
     # Raises if the package was loaded where it should not be found, and the other way round.
     assert import_cost.measure("with")["loaded"]

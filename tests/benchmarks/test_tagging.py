@@ -62,6 +62,7 @@ def test_each_system_is_a_tagger_of_one_width_and_budget(name: str) -> None:
         assert changed == {"components"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["spacy", "qrnn"])
 def test_a_system_is_trained_and_scored(name: str, corpus: Path, tmp_path: Path) -> None:
     run = do_run(name, 3, corpus, tmp_path / "work", max_steps=2)

@@ -9,6 +9,7 @@ pytest.importorskip("sklearn")
 import captions
 
 
+@pytest.mark.slow
 def test_names_are_written_by_the_pixels(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     output = tmp_path / "metrics" / "captions.json"
     captions.main(output, width=64, epochs=150, seeds=1, limit=400)

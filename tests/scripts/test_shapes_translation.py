@@ -62,6 +62,7 @@ def test_verses_that_are_told_twice_are_not_new() -> None:
     assert translation.unlike(pairs, train_pairs) == [False, True, True]
 
 
+@pytest.mark.slow
 def test_a_tiny_network_learns_verses_and_is_scored(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

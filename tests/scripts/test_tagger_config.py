@@ -60,6 +60,7 @@ def written(doc: Doc) -> List[Any]:
     return [*tokens, [(ent.start, ent.end, ent.label_) for ent in doc.ents]]
 
 
+@pytest.mark.slow
 def test_all_components_learn_from_one_encoder(trained: Path, corpus: Path) -> None:
     nlp = spacy.load(trained)
     assert nlp.pipe_names == ["tok2vec", "tagger", "morphologizer", "ner"]

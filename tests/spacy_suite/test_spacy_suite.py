@@ -88,6 +88,7 @@ def report(tmp_path_factory) -> Dict[str, Any]:
     return run_suite(FILES, tmp_path_factory.mktemp("suite"))
 
 
+@pytest.mark.slow
 def test_all_but_the_excused_tests_pass(report):
     unexcused = {test: why for test, why in report["failures"].items() if test not in EXCUSED}
     assert unexcused == {}
