@@ -1,12 +1,12 @@
 """Dropout with a rate that is part of the model."""
 
-from numbers import Real
 from typing import Any, Callable, Tuple
 
 import numpy
 from thinc.api import Model, Ops, set_dropout_rate
 from thinc.types import FloatsXd
 
+from ..checks import is_number
 from ..errors import number_error
 from .configured import Rate
 
@@ -50,7 +50,7 @@ def set_drop(model: Model[Any, Any], drop: float) -> None:
     drop (float): The rate.
     RAISES (ValueError): E011 if it is not from 0 to 1.
     """
-    if not isinstance(drop, Real) or not 0.0 <= float(drop) <= 1.0:
+    if not is_number(drop) or not 0.0 <= float(drop) <= 1.0:
         raise number_error("drop, the dropout rate,", "from 0 to 1", drop)
     set_dropout_rate(model, float(drop))
 

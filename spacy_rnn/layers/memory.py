@@ -146,7 +146,7 @@ class Block:
             left = self.xp.zeros((b - a, n_longest, len(pairs)), dtype=dtype)
             right = self.xp.zeros((b - a, len(pairs), width), dtype=dtype)
             for t, (by_row, by_column) in enumerate(pairs):
-                asked = slice(0, max(0, len(by_row[a:b])))
-                left[asked, :, t], right[asked, t] = by_row[a:b], by_column[a:b]
+                n_asked = len(by_row[a:b])
+                left[:n_asked, :, t], right[:n_asked, t] = by_row[a:b], by_column[a:b]
             product[a:b] = left @ right
         return product

@@ -3,9 +3,7 @@
 from typing import Any, List, Tuple, TypeVar
 
 from ..errors import Errors
-from ..layers.gradients import renew_gradients
 from ..models.lm_parts import embedding_of, set_condition_width, set_n_units, vocabulary_of
-from ..training.unit_counts import UnitCounts
 from .saving import SavedPipe
 from .surprisal import register_extensions
 
@@ -26,13 +24,6 @@ class SavedLanguageModel(SavedPipe):
         self.model.attrs["backward"] = False
         super()._model_from_bytes(data)
 
-    def _begin_anew(self) -> None:
-        """Forget what was read by the weights that were there before, and what was learned since
-        the last step: the gradients, and how many units they are from."""
-        renew_gradients(self.model)
-        self._units = UnitCounts()
-        self._forget()
-
     def _structure(self) -> List[Tuple[str, Any]]:
         return [*super()._structure(), ("attr", vocabulary_of(self.model).attr)]
 
@@ -42,5 +33,4 @@ class SavedLanguageModel(SavedPipe):
         if n_rows is not None and n_rows != len(vocabulary_of(self.model)):
             reason = f"{n_rows} vectors for {len(vocabulary_of(self.model))} units"
             raise ValueError(Errors.E019.format(name=self.name, reason=reason))
-        self._begin_anew()
         return self

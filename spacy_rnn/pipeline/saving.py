@@ -8,6 +8,7 @@ from spacy import util
 from spacy.pipeline.trainable_pipe import TrainablePipe
 
 from ..layers.gradients import renew_gradients
+from ..training.unit_counts import UnitCounts
 from .loading import (
     check_digest,
     check_parameters,
@@ -95,9 +96,15 @@ class SavedPipe(TrainablePipe):
         """
         check_structure(self.name, before, self._structure())
         check_parameters(self.name, self.model)
-        renew_gradients(self.model)
-        self._forget()
+        self._begin_anew()
         return self
+
+    def _begin_anew(self) -> None:
+        """Forget what was read by the weights that were there before, and what was learned since
+        the last step: the gradients, and how many units they are from."""
+        renew_gradients(self.model)
+        self._units = UnitCounts()
+        self._forget()
 
     def _forget(self) -> None:
         """Forget what was read by the model that was there before."""

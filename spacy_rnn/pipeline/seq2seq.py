@@ -14,7 +14,6 @@ from thinc.api import Config, Model, Optimizer
 from ..checks import check_rate, is_whole
 from ..errors import Errors, number_error
 from ..layers.dropout import set_drop
-from ..layers.gradients import renew_gradients
 from ..models.search import Found, Settings, search
 from ..models.seq2seq import (
     has_weights,
@@ -244,8 +243,7 @@ class RNNSeq2Seq(SavedPipe):
         if reads_vectors(self.model):
             self._learn_vector_width(get_examples())
         self.model.initialize()
-        renew_gradients(self.model)
-        self._forget()
+        self._begin_anew()
 
     def _check_units(self, setting: str, vocabulary: Vocabulary, least: Optional[int]) -> None:
         if not vocabulary.units:
@@ -298,7 +296,8 @@ class RNNSeq2Seq(SavedPipe):
         try:
             results = iter(search(self.model, sources, limits, settings))
         except FloatingPointError as e:
-            raise ValueError(Errors.E177.format(name=self.name, text=docs[0].text[:30])) from e
+            read = next(doc.text for doc, is_there in zip(docs, present) if is_there)
+            raise ValueError(Errors.E177.format(name=self.name, text=read[:30])) from e
         return [next(results) if is_there else [] for is_there in present]
 
     def _limit(self, source: Any) -> int:
@@ -480,9 +479,6 @@ class RNNSeq2Seq(SavedPipe):
         if reads_vectors(self.model):
             set_vector_width(self.model, None)
         super()._model_from_bytes(data)
-
-    def _forget(self) -> None:
-        self._units = UnitCounts()  # what was learned since the last step
 
     def _structure(self) -> List[Tuple[str, Any]]:
         return [
